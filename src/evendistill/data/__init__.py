@@ -1,0 +1,1 @@
+"""Data sets as the loop reads them: examples, splits and long tails."""

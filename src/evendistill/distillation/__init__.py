@@ -1,0 +1,1 @@
+"""The teacher as labeller, the student problem, and the shift after training."""

@@ -1,0 +1,1 @@
+"""Recipes, grids of runs, engines, selection and reports."""

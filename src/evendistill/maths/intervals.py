@@ -1,0 +1,96 @@
+"""How far chance alone may have moved a recall, or the least of many recalls."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import torch
+from torch import Tensor
+
+
+def wilson_interval(correct: Tensor, total: Tensor, *, level: float = 0.95) -> tuple[Tensor, Tensor]:
+    r"""Wilson's score interval for a share, which stays inside [0, 1] and is honest for few examples.
+
+    .. math:: \frac{\hat p + z^2/2n \pm z \sqrt{\hat p (1 - \hat p)/n + z^2/4n^2}}{1 + z^2/n}
+
+    Source: Wilson 1927.
+
+    Args:
+        correct: ``(C,)`` counts of successes.
+        total: ``(C,)`` counts of trials.
+        level: coverage in (0, 1).
+
+    Returns:
+        ``(lower, upper)``, both ``(C,)`` float64, NaN where there are no trials.
+
+    Raises:
+        ValueError: if ``level`` is not in (0, 1).
+
+    Example:
+        >>> wilson_interval(torch.tensor([9]), torch.tensor([10]))
+        (tensor([0.5958], dtype=torch.float64), tensor([0.9821], dtype=torch.float64))
+    """
+    z = _two_sided_quantile(level)
+    trials = total.double().masked_fill(total == 0, torch.nan)
+    share = correct / trials
+    centre = share + z**2 / (2 * trials)
+    spread = z * (share * (1 - share) / trials + z**2 / (4 * trials**2)).sqrt()
+    scale = 1 + z**2 / trials
+    return ((centre - spread) / scale).clamp_min(0), ((centre + spread) / scale).clamp_max(1)
+
+
+@dataclass(frozen=True)
+class WorstClassInterval:
+    """What resampling says of the least recall.
+
+    Attributes:
+        estimate: the least recall observed.
+        lower: lower end of the percentile interval.
+        upper: upper end of the percentile interval.
+        bias: mean of the resampled minima minus ``estimate``. The least of several noisy recalls lies below the least
+            true recall on average; the bootstrap repeats that fall, so ``estimate`` is too low by about ``-bias``.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+    bias: float
+
+
+def worst_class_interval(
+    correct: Tensor, total: Tensor, *, generator: torch.Generator, level: float = 0.95, replicates: int = 4000
+) -> WorstClassInterval:
+    """Class-stratified bootstrap of the least recall: examples are drawn anew within each class.
+
+    Drawing n examples of a class with replacement makes its number of successes binomial, so counts are all it needs.
+
+    Args:
+        correct: ``(C,)`` examples of each class recognised.
+        total: ``(C,)`` examples of each class; classes without any are left out.
+        generator: source of the draws.
+        level: coverage in (0, 1).
+        replicates: number of resampled data sets.
+
+    Returns:
+        The percentile interval with its bias.
+
+    Raises:
+        ValueError: if ``level`` is not in (0, 1) or no class has examples.
+    """
+    tail = (1 - level) / 2
+    _two_sided_quantile(level)
+    present = total > 0
+    if not bool(present.any()):
+        raise ValueError("there are no examples to resample")
+    trials = total[present].double()
+    share = correct[present].double() / trials
+    draws = torch.binomial(trials.expand(replicates, -1).clone(), share.expand(replicates, -1).clone(), generator)
+    minima = (draws / trials).min(dim=1).values
+    lower, upper = minima.quantile(torch.tensor([tail, 1 - tail], dtype=minima.dtype)).tolist()
+    estimate = share.min().item()
+    return WorstClassInterval(estimate, lower, upper, minima.mean().item() - estimate)
+
+
+def _two_sided_quantile(level: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), got {level}")
+    return NormalDist().inv_cdf((1 + level) / 2)
