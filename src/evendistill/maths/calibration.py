@@ -34,6 +34,8 @@ def calibration_error(teacher: Tensor, conditional: Tensor, weights: Tensor | No
             f"teacher and conditional must share one shape (N, C), got {tuple(teacher.shape)} "
             f"and {tuple(conditional.shape)}"
         )
+    dtype = torch.promote_types(torch.promote_types(teacher.dtype, conditional.dtype), torch.float32)
+    teacher, conditional = teacher.to(dtype), conditional.to(dtype)
     shares = _shares(weights, teacher)
     return shares @ (_shape(teacher, shares, "teacher") - _shape(conditional, shares, "conditional")).abs()
 

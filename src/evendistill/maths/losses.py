@@ -33,6 +33,11 @@ def as_distribution(targets: Tensor, scores: Tensor) -> Tensor:
     return targets
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """Half precision widened to float32; all else stays as it is."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
 def label_losses(scores: Tensor) -> Tensor:
     r"""Cross-entropy that each example would pay under each possible label.
 
@@ -53,7 +58,7 @@ def label_losses(scores: Tensor) -> Tensor:
         tensor([[4., 4., 4., 4.]])
     """
     check_scores(scores)
-    return -F.log_softmax(_at_least_float32(scores), dim=-1)
+    return -F.log_softmax(at_least_float32(scores), dim=-1)
 
 
 def margin_loss(
@@ -91,7 +96,7 @@ def margin_loss(
     """
     check_scores(scores)
     log_costs = _one_log_costs(costs, log_costs, scores)
-    return (as_distribution(targets, scores) * label_losses(_at_least_float32(scores) - log_costs)).sum(dim=-1)
+    return (as_distribution(targets, scores) * label_losses(at_least_float32(scores) - log_costs)).sum(dim=-1)
 
 
 def weighted_loss(scores: Tensor, targets: Tensor, costs: Tensor) -> Tensor:
@@ -120,10 +125,6 @@ def weighted_loss(scores: Tensor, targets: Tensor, costs: Tensor) -> Tensor:
     return (costs * as_distribution(targets, scores) * label_losses(scores)).sum(dim=-1)
 
 
-def _at_least_float32(values: Tensor) -> Tensor:
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
-
-
 def _one_log_costs(costs: Tensor | None, log_costs: Tensor | None, scores: Tensor) -> Tensor:
     if costs is None and log_costs is not None:
         _check_cost_shape(log_costs, scores)
@@ -133,7 +134,7 @@ def _one_log_costs(costs: Tensor | None, log_costs: Tensor | None, scores: Tenso
     _check_cost_shape(costs, scores)
     if not bool((costs > 0).all()):
         raise ValueError(f"costs must be positive, the least is {costs.min().item():g}; log_costs know no underflow")
-    return _at_least_float32(costs).log()
+    return at_least_float32(costs).log()
 
 
 def _check_cost_shape(costs: Tensor, scores: Tensor) -> None:

@@ -103,7 +103,7 @@ class Metrics:
     @property
     def accuracy(self) -> float:
         """Share of all examples that are recognised."""
-        return (self.correct.sum() / self.total.sum()).item()
+        return self.correct.sum().item() / self.total.sum().item()
 
     @property
     def average_accuracy(self) -> float:

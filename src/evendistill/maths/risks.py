@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evendistill.maths.losses import as_distribution, check_scores, label_losses
+from evendistill.maths.losses import as_distribution, at_least_float32, check_scores, label_losses
 
 SOFT_ABSENCE = 1e-6
 """Share of the examples below which the mass of a class under soft targets counts as none."""
@@ -15,7 +15,7 @@ def class_mass(targets: Tensor) -> Tensor:
 
     Soft targets give every class some mass; below ``1e-6`` of the number of examples it counts as none.
     """
-    mass = targets.sum(dim=0)
+    mass = at_least_float32(targets).sum(dim=0)  # counts above 256 do not fit bfloat16, above 65,504 not float16
     return torch.where(mass < SOFT_ABSENCE * len(targets), 0.0, mass)
 
 
@@ -36,7 +36,7 @@ def class_risks(losses: Tensor, targets: Tensor) -> Tensor:
     Raises:
         ValueError: if the shapes do not belong together.
     """
-    rows = as_distribution(targets, losses)
+    rows = at_least_float32(as_distribution(targets, losses))
     mass = rows.sum(dim=0) if targets.ndim == 1 else class_mass(rows)
     return (rows * losses).sum(dim=0) / mass.masked_fill(mass == 0, torch.nan)
 

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -33,6 +34,11 @@ class Objective(Protocol):
 class Description(Protocol):
     """An objective before it knows its data: frozen, comparable, cheap."""
 
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether its multipliers have a say, so that it needs a validation set."""
+        ...
+
     def bind(self, log_priors: Tensor, *, step_size: float) -> "BoundObjective":
         """Make the objective for targets whose mean over the training set is ``exp(log_priors)``, ``(C,)``."""
         ...
@@ -40,6 +46,10 @@ class Description(Protocol):
 
 class BoundObjective(Objective, Protocol):
     """The part of ``nn.Module`` that the loop uses beside :class:`Objective`."""
+
+    def to(self, device: torch.device) -> "BoundObjective":
+        """The objective with its buffers on ``device``."""
+        ...
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that moves."""

@@ -73,6 +73,11 @@ class TradeOff:
         if self.alpha == 1:
             object.__setattr__(self, "base", "balanced")
 
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether the worst class has a say."""
+        return self.alpha > 0
+
     def bind(self, log_priors: Tensor, *, step_size: float) -> "MarginObjective":
         """Make the objective for targets whose mean over the training set is ``exp(log_priors)``, ``(C,)``."""
         return MarginObjective(log_priors, alpha=self.alpha, base=self.base, step_size=step_size)
@@ -116,7 +121,7 @@ class MarginObjective(nn.Module):
         self.alpha = alpha
         self.base: Base = base
         self.multipliers = Multipliers(len(log_priors), step_size)
-        self.register_buffer("log_priors", log_priors.to(self.multipliers.log_weights.dtype))
+        self.register_buffer("log_priors", log_priors.detach().to(self.multipliers.log_weights, copy=True))
         self.register_buffer("log_costs", self._log_costs())
 
     @property

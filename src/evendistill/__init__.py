@@ -1,0 +1,68 @@
+"""Distil a teacher into a smaller student without leaving any class behind.
+
+Importing this package imports no torch; touching one of its names may.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from evendistill import models
+    from evendistill.api import distill, train
+    from evendistill.data.datasets import Data, load_data
+    from evendistill.distillation.postshift import PostShift
+    from evendistill.distillation.teacher import TeacherScores
+    from evendistill.maths.metrics import Metrics
+    from evendistill.objectives.tradeoff import Balanced, Robust, Standard, TradeOff
+    from evendistill.training.evaluation import evaluate
+    from evendistill.training.recipe import Recipe
+    from evendistill.training.result import Result
+
+_HOMES = {
+    "Balanced": "objectives.tradeoff",
+    "Data": "data.datasets",
+    "Metrics": "maths.metrics",
+    "PostShift": "distillation.postshift",
+    "Recipe": "training.recipe",
+    "Result": "training.result",
+    "Robust": "objectives.tradeoff",
+    "Standard": "objectives.tradeoff",
+    "TeacherScores": "distillation.teacher",
+    "TradeOff": "objectives.tradeoff",
+    "distill": "api",
+    "evaluate": "training.evaluation",
+    "load_data": "data.datasets",
+    "train": "api",
+}
+
+__all__ = [
+    "Balanced",
+    "Data",
+    "Metrics",
+    "PostShift",
+    "Recipe",
+    "Result",
+    "Robust",
+    "Standard",
+    "TeacherScores",
+    "TradeOff",
+    "distill",
+    "evaluate",
+    "load_data",
+    "models",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(f"evendistill.{_HOMES[name]}"), name)
+    if name in ("data", "distillation", "experiments", "maths", "models", "objectives", "training"):
+        return import_module(f"evendistill.{name}")
+    raise AttributeError(f"module 'evendistill' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,201 @@
+"""The Python face: train and distill on whatever data and networks the user brings."""
+
+import copy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from evendistill.data.examples import ArrayDataset, Examples, as_examples, in_order
+from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
+from evendistill.distillation.teacher import TeacherScores, frozen, teacher_scores
+from evendistill.models.inference import scores_over
+from evendistill.objectives.objective import Description
+from evendistill.objectives.tradeoff import Robust, Standard
+from evendistill.storage.files import digest, json_bytes, tensor_bytes
+from evendistill.training.complete import complete
+from evendistill.training.folder import RunFolder
+from evendistill.training.progress import progress_bar
+from evendistill.training.recipe import Recipe
+from evendistill.training.result import Result
+
+
+def train(
+    model: nn.Module,
+    train: object,
+    validation: object | None,
+    *,
+    objective: Description | None = None,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    num_classes: int | None = None,
+    device: str | torch.device = "auto",
+    out: str | Path | None = None,
+    progress: bool = True,
+    workers: int = 0,
+) -> Result:
+    """Train a network on the ground truth: a teacher, or a student without one.
+
+    Args:
+        model: from inputs ``(B, ...)`` to scores ``(B, C)``. It is copied; your own is not touched.
+        train: map-style ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays.
+        validation: the same; moves the multipliers and picks the best iterate. None if neither is wanted.
+        objective: ``Standard()`` (default), ``Balanced()``, ``Robust()`` or ``TradeOff(alpha)``.
+        recipe: hyper-parameters; the defaults of :class:`Recipe` if None.
+        seed: of the order of examples and of all that is drawn at random. The weights you bring are yours.
+        num_classes: C; the width of the scores if None.
+        device: "auto" takes a GPU if there is one.
+        out: a folder for checkpoints and results: the same call resumes there, and does nothing once it is done.
+        progress: show a bar, on a terminal.
+        workers: loading processes for data sets that are not in memory.
+
+    Returns:
+        The trained copy with its history and multipliers.
+
+    Raises:
+        ValueError: if data, model and arguments do not fit together, saying what and where.
+        FloatingPointError: if the loss diverges, saying at which step.
+    """
+    recipe, objective = recipe or Recipe(), objective or Standard()
+    network, task = _copy_and_task(model, train, validation, num_classes, device, workers)
+    problem = true_problem(task, objective, step_size=recipe.multiplier_step)
+    spec = {"role": "train"} | _identity(network, task, objective, recipe, seed)
+    return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
+
+
+def distill(
+    teacher: nn.Module | TeacherScores,
+    student: nn.Module,
+    train: object,
+    validation: object | None,
+    *,
+    objective: Description | None = None,
+    temperature: float = 3.0,
+    validation_temperature: float | None = None,
+    validation_labels: Literal["teacher", "true"] = "teacher",
+    onehot_weight: float = 0.0,
+    teacher_view: Literal["clean", "augmented"] = "clean",
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    num_classes: int | None = None,
+    device: str | torch.device = "auto",
+    out: str | Path | None = None,
+    progress: bool = True,
+    workers: int = 0,
+) -> Result:
+    """Train a student on a teacher's softened probabilities.
+
+    Args:
+        teacher: a network, scored once over the data sets in eval mode; or its ready :class:`TeacherScores`, rows in
+            the order of the data sets.
+        student: from inputs ``(B, ...)`` to scores ``(B, C)``. It is copied; your own is not touched.
+        train: map-style ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays.
+        validation: the same; moves the multipliers and picks the best iterate. None if neither is wanted.
+        objective: ``Robust()`` (default), ``Balanced()``, ``Standard()`` or ``TradeOff(alpha)``.
+        temperature: divides the teacher's scores for the training targets. The student's are never scaled.
+        validation_temperature: the same for teacher-labelled validation; ``temperature`` if None.
+        validation_labels: whether "teacher" or "true" labels move the multipliers (Wang et al. 2023: Algorithm 1 and
+            its one-hot variant).
+        onehot_weight: share of the true label in the training targets.
+        teacher_view: "clean" takes the teacher's scores of the data set as it is; "augmented" asks the teacher anew on
+            each batch that the student sees.
+        recipe: hyper-parameters; the defaults of :class:`Recipe` if None.
+        seed: of the order of examples and of all that is drawn at random.
+        num_classes: C; the width of the scores if None.
+        device: "auto" takes a GPU if there is one.
+        out: a folder for checkpoints, teacher scores and results: the same call resumes there, and does nothing once
+            it is done.
+        progress: show a bar, on a terminal.
+        workers: loading processes for data sets that are not in memory.
+
+    Returns:
+        The trained copy of the student with its history and multipliers.
+
+    Raises:
+        ValueError: if data, models and arguments do not fit together, saying what and where.
+        FloatingPointError: if the loss diverges, saying at which step.
+    """
+    recipe, objective = recipe or Recipe(), objective or Robust()
+    listening = Distillation(temperature, validation_temperature, validation_labels, onehot_weight, teacher_view)
+    network, task = _copy_and_task(student, train, validation, num_classes, device, workers)
+    master = frozen(teacher, task.device) if isinstance(teacher, nn.Module) else None
+    scores = teacher if isinstance(teacher, TeacherScores) else _scores(master, task, out)
+    problem = student_problem(task, scores, objective, listening, step_size=recipe.multiplier_step, teacher=master)
+    spec = {"role": "distill", "teacher": digest(tensor_bytes({"train": scores.train})), **asdict(listening)}
+    spec |= _identity(network, task, objective, recipe, seed)
+    return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
+
+
+def _copy_and_task(
+    model: nn.Module,
+    train: object,
+    validation: object | None,
+    num_classes: int | None,
+    device: str | torch.device,
+    workers: int,
+) -> tuple[nn.Module, Task]:
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = torch.device(device)
+    network = copy.deepcopy(model).to(place)
+    examples = _named_examples("train", train, workers)
+    held_out = None if validation is None else _named_examples("validation", validation, workers)
+    width = scores_over(network, [next(in_order(examples, 2))], device=place).shape[1]
+    if num_classes not in (None, width):
+        raise ValueError(f"the network gives {width} scores, num_classes is {num_classes}")
+    return network, Task(examples, held_out, tuple(str(label) for label in range(width)), place)
+
+
+def _named_examples(split: str, source: object, workers: int) -> Examples:
+    try:
+        return as_examples(source, workers=workers)
+    except ValueError as error:
+        raise ValueError(f"{split}: {error}") from None
+
+
+def _scores(teacher: nn.Module | None, task: Task, out: str | Path | None) -> TeacherScores:
+    if teacher is None:
+        raise ValueError("teacher must be an nn.Module or TeacherScores")
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    return teacher_scores(teacher, task.train, task.validation, device=task.device, folder=folder)
+
+
+def _identity(network: nn.Module, task: Task, objective: Description, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """What makes two calls the same run: not the initial weights, or an unseeded network would never resume."""
+    told = asdict(recipe) | {"optimizer": recipe.optimizer if isinstance(recipe.optimizer, str) else "own"}
+    del told["checkpoint_every"]
+    shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    return {
+        "network": digest(json_bytes(shapes)),
+        "objective": repr(objective),
+        "recipe": told,
+        "seed": seed,
+        "train": _data_identity(task.train),
+        "validation": None if task.validation is None else _data_identity(task.validation),
+    }
+
+
+def _data_identity(examples: Examples) -> str:
+    """The fingerprint; labels alone where items may be drawn at random and so differ from reading to reading."""
+    if isinstance(examples, ArrayDataset):
+        return examples.fingerprint()
+    return digest(tensor_bytes({"labels": examples.labels}))
+
+
+def _complete(
+    network: nn.Module,
+    problem: Problem,
+    recipe: Recipe,
+    *,
+    seed: int,
+    out: str | Path | None,
+    spec: dict[str, Any],
+    progress: bool,
+) -> Result:
+    folder = None if out is None else RunFolder(Path(out))
+    with progress_bar(spec["role"], enabled=progress) as on_step:
+        return complete(network, problem, recipe, seed=seed, folder=folder, spec=spec, on_step=on_step)

@@ -1,0 +1,193 @@
+"""Examples as the loop reads them: inputs in batches, labels all at once."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
+
+LOADING_BATCH = 256
+
+
+class Examples(Protocol):
+    """A data set of N examples in a fixed order.
+
+    Attributes:
+        labels: ``(N,)`` int64.
+    """
+
+    labels: Tensor
+
+    def __len__(self) -> int:
+        """N."""
+        ...
+
+    def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The inputs of each batch of row numbers ``(B,)``, in turn."""
+        ...
+
+    def fingerprint(self) -> str:
+        """SHA-256 of inputs and labels as they are stored."""
+        ...
+
+
+class ArrayDataset(Dataset[tuple[Tensor, int]]):
+    """A map-style data set held in memory, yielding ``(x float32, y int)``.
+
+    Args:
+        inputs: ``(N, ...)``; uint8 images are kept as they are and divided by 255 when read.
+        labels: ``(N,)`` integers.
+
+    Raises:
+        ValueError: if lengths differ or labels are not integers.
+    """
+
+    def __init__(self, inputs: Tensor, labels: Tensor) -> None:
+        if len(inputs) != len(labels):
+            raise ValueError(f"inputs and labels must have one length, got {len(inputs)} and {len(labels)}")
+        if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
+            raise ValueError(f"labels must be integers of shape (N,), got {labels.dtype} {tuple(labels.shape)}")
+        if len(labels) == 0:
+            raise ValueError("a data set needs at least one example, got none")
+        self.inputs = inputs
+        self.labels = labels.long()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        return _as_float(self.inputs[row]), int(self.labels[row])
+
+    def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The inputs of each batch of row numbers ``(B,)``, in turn."""
+        for batch in rows:
+            yield _as_float(self.inputs[batch.to(self.inputs.device)])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of inputs and labels as they are stored."""
+        hashed = hashlib.sha256(_raw_bytes(self.inputs))
+        return _finish(hashed, self.inputs, self.labels)
+
+    def to(self, device: torch.device) -> "ArrayDataset":
+        """The same examples with their inputs on ``device``; labels stay where they are."""
+        return self if self.inputs.device == device else ArrayDataset(self.inputs.to(device), self.labels)
+
+    def subset(self, rows: Tensor) -> "ArrayDataset":
+        """The examples at these row numbers, in this order."""
+        return ArrayDataset(self.inputs[rows], self.labels[rows])
+
+
+class StreamedExamples:
+    """Any map-style data set of ``(x, y)`` or ``(x, y, group)``, read as it is asked for.
+
+    One pass over it reads the labels and the fingerprint when the object is made. What the data set draws at random
+    (augmentation) is drawn anew at each reading, from the global generators.
+
+    Args:
+        dataset: items ``(x, y)`` or ``(x, y, group)``.
+        workers: processes that load batches; 0 loads in this one, which resuming bit for bit needs if items are random.
+
+    Raises:
+        ValueError: if items are not of that form, naming the first.
+    """
+
+    def __init__(self, dataset: Dataset[Any], *, workers: int = 0) -> None:
+        self._dataset = dataset
+        self._workers = workers
+        if len(self) == 0:
+            raise ValueError("a data set needs at least one example, got none")
+        labels: list[Tensor] = []
+        hashed, inputs = hashlib.sha256(), torch.empty(0)
+        for inputs, batch_labels in self._loader(_consecutive(len(self), LOADING_BATCH)):
+            hashed.update(_raw_bytes(inputs))
+            labels.append(batch_labels)
+        self.labels = torch.cat(labels)
+        self._fingerprint = _finish(hashed, inputs, self.labels)
+
+    def __len__(self) -> int:
+        return len(cast(Any, self._dataset))
+
+    def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The inputs of each batch of row numbers ``(B,)``, in turn."""
+        for inputs, _ in self._loader(rows):
+            yield inputs
+
+    def fingerprint(self) -> str:
+        """SHA-256 of inputs and labels as they were read first."""
+        return self._fingerprint
+
+    def _loader(self, rows: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        # A generator of its own, or making the iterator would draw from the global one and resuming would not repeat.
+        loader = DataLoader(
+            self._dataset,
+            batch_sampler=[batch.tolist() for batch in rows],
+            num_workers=self._workers,
+            collate_fn=_collate,
+            generator=torch.Generator().manual_seed(0),
+        )
+        return iter(loader)
+
+
+def as_examples(source: object, *, workers: int = 0) -> ArrayDataset | StreamedExamples:
+    """Anything a user may bring, as examples.
+
+    Arrays, tensors and ``TensorDataset`` are held in memory; any other map-style ``Dataset`` is read when asked for.
+
+    Args:
+        source: a ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays ``(inputs, labels)``.
+        workers: loading processes for a ``Dataset`` that is not in memory.
+
+    Raises:
+        ValueError: if it is none of these, or its labels are not integers.
+    """
+    if isinstance(source, ArrayDataset | StreamedExamples):
+        return source
+    if isinstance(source, TensorDataset) and len(source.tensors) in (2, 3):
+        return ArrayDataset(source.tensors[0], source.tensors[1])
+    if isinstance(source, tuple | list) and len(source) == 2:
+        return ArrayDataset(_as_tensor(source[0], "inputs"), _as_tensor(source[1], "labels"))
+    if isinstance(source, Dataset) or (hasattr(source, "__getitem__") and hasattr(source, "__len__")):
+        return StreamedExamples(cast(Dataset[Any], source), workers=workers)
+    raise ValueError(f"expected a map-style Dataset of (x, y) or a pair of arrays, got {type(source).__name__}")
+
+
+def in_order(examples: Examples, batch_size: int) -> Iterator[Tensor]:
+    """All inputs in the order of the rows, in batches."""
+    return examples.batches(_consecutive(len(examples), batch_size))
+
+
+def _consecutive(count: int, batch_size: int) -> list[Tensor]:
+    return list(torch.arange(count).split(batch_size)) if count else []
+
+
+def _as_float(inputs: Tensor) -> Tensor:
+    return inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
+
+
+def _as_tensor(values: object, name: str) -> Tensor:
+    tensor = values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(cast(Any, values)))
+    # torch trains in float32 by default, numpy computes in float64: a network would refuse the latter
+    return tensor.float() if name == "inputs" and tensor.dtype == torch.float64 and values is not tensor else tensor
+
+
+def _collate(items: list[Any]) -> tuple[Tensor, Tensor]:
+    first = items[0]
+    if not isinstance(first, tuple | list) or len(first) not in (2, 3):
+        raise ValueError(f"items of the data set must be (x, y) or (x, y, group), got {type(first).__name__}")
+    inputs, labels = default_collate([(item[0], item[1]) for item in items])
+    if not isinstance(inputs, Tensor) or not isinstance(labels, Tensor) or labels.is_floating_point():
+        raise ValueError("items of the data set must be (x, y) with x an array and y an integer label")
+    return _as_float(inputs), labels.reshape(-1).long()
+
+
+def _raw_bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+
+
+def _finish(hashed: "hashlib._Hash", inputs: Tensor, labels: Tensor) -> str:
+    hashed.update(_raw_bytes(labels))
+    hashed.update(f"{inputs.dtype} {tuple(inputs.shape[1:])}".encode())
+    return hashed.hexdigest()

@@ -1,0 +1,113 @@
+"""The teacher: frozen, asked once, its raw scores kept on disk under the weights and data they belong to."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from evendistill.data.examples import Examples, in_order
+from evendistill.models.inference import scores_over
+from evendistill.storage.files import digest, read_tensors, tensor_bytes, write_bytes
+
+SCORING_BATCH = 512
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherScores:
+    """A teacher's raw scores in place of the teacher, rows in the order of the data sets.
+
+    Attributes:
+        train: ``(N, C)`` floating.
+        validation: ``(M, C)`` floating; None if only true-labelled validation is wanted.
+
+    Raises:
+        ValueError: if a score is NaN or infinite (names the first row) or the two widths differ.
+    """
+
+    train: Tensor
+    validation: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for split in ("train", "validation"):
+            scores = getattr(self, split)
+            if scores is not None:
+                object.__setattr__(self, split, _checked(scores, split))
+        if self.validation is not None and self.validation.shape[1] != self.train.shape[1]:
+            raise ValueError(
+                f"teacher scores have {self.train.shape[1]} classes on train, {self.validation.shape[1]} on validation"
+            )
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return self.train.shape[1]
+
+
+def frozen(teacher: nn.Module, device: torch.device) -> nn.Module:
+    """A copy of the teacher on ``device``, in eval mode, that no gradient reaches; the caller's own is not touched."""
+    return copy.deepcopy(teacher).to(device).eval().requires_grad_(False)
+
+
+def score_file_name(split: str, network: nn.Module, fingerprint: str) -> str:
+    """File name that fits one network's weights on one data set alone."""
+    weights = tensor_bytes(network.state_dict())
+    return f"scores-{split}-{digest(weights + fingerprint.encode())[:16]}.safetensors"
+
+
+def teacher_scores(
+    teacher: nn.Module,
+    train: Examples,
+    validation: Examples | None,
+    *,
+    device: torch.device,
+    folder: Path | None = None,
+    bf16: bool = False,
+) -> TeacherScores:
+    """Raw scores of a frozen teacher over both data sets, from the folder's cache where they are there already.
+
+    Args:
+        teacher: on ``device``.
+        train: un-augmented training examples.
+        validation: held-out examples, or None.
+        device: to compute on.
+        folder: of the cache; None computes and keeps nothing.
+        bf16: compute under bfloat16 autocast.
+
+    Returns:
+        The scores, on ``device``.
+    """
+
+    def of(split: str, examples: Examples) -> Tensor:
+        path = None if folder is None else folder / score_file_name(split, teacher, examples.fingerprint())
+        cached = None if path is None else _read_scores(path, len(examples))
+        if cached is not None:
+            return cached.to(device)
+        scores = scores_over(teacher, in_order(examples, SCORING_BATCH), device=device, bf16=bf16)
+        if path is not None:
+            write_bytes(path, tensor_bytes({"scores": scores}))
+        return scores
+
+    return TeacherScores(of("train", train), None if validation is None else of("validation", validation))
+
+
+def _read_scores(path: Path, rows: int) -> Tensor | None:
+    """Cached scores, or None where there are none or the file is damaged: then they are computed anew."""
+    try:
+        scores = read_tensors(path)["scores"]
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return scores if len(scores) == rows else None
+
+
+def _checked(scores: object, split: str) -> Tensor:
+    tensor = scores if isinstance(scores, Tensor) else torch.as_tensor(scores)
+    if tensor.ndim != 2 or tensor.shape[1] < 2 or not tensor.is_floating_point():
+        raise ValueError(
+            f"teacher scores on {split} must be floating of shape (N, C), got {tensor.dtype} {tuple(tensor.shape)}"
+        )
+    rows = (~tensor.isfinite()).any(dim=1).nonzero()
+    if len(rows):
+        raise ValueError(f"teacher scores on {split} are not finite, first in row {int(rows[0])}")
+    return tensor

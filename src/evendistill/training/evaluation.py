@@ -1,0 +1,37 @@
+"""Evaluation: one pass to scores, then counts."""
+
+import torch
+from torch import Tensor, nn
+
+from evendistill.data.examples import Examples, in_order
+from evendistill.maths.metrics import Metrics, class_counts
+from evendistill.models.inference import scores_over
+from evendistill.training.heldout import EVALUATION_BATCH
+
+
+def scores_of(network: nn.Module, examples: Examples) -> Tensor:
+    """Raw scores ``(N, C)`` of a network over examples in order, on the CPU."""
+    first = next(network.parameters(), None)
+    device = torch.device("cpu") if first is None else first.device
+    return scores_over(network, in_order(examples, EVALUATION_BATCH), device=device).cpu()
+
+
+def evaluate(scores: Tensor, labels: Tensor) -> Metrics:
+    """Per-class metrics of scores against the truth.
+
+    Args:
+        scores: ``(N, C)`` floating tensor or array, raw scores or probabilities.
+        labels: ``(N,)`` integers in [0, C), tensor or array.
+
+    Returns:
+        Metrics from integer counts; recalls of absent classes are NaN.
+
+    Raises:
+        ValueError: if shapes do not fit, a label is out of range or a score is NaN; names the first row.
+
+    Example:
+        >>> metrics = evaluate(torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1, 1]))
+        >>> metrics.average_accuracy, metrics.worst_class_accuracy
+        (0.75, 0.5)
+    """
+    return Metrics(*class_counts(torch.as_tensor(scores), torch.as_tensor(labels).long()))

@@ -1,0 +1,27 @@
+"""Metrics as plain numbers for JSON: counts first, since all else follows from them."""
+
+import math
+from typing import Any
+
+from evendistill.maths.metrics import Metrics
+
+
+def evidence(metrics: Metrics) -> dict[str, Any]:
+    """Counts, recalls with Wilson intervals, and summaries; NaN recalls of absent classes become None."""
+    lower, upper = metrics.recall_intervals()
+    return {
+        "accuracy": metrics.accuracy,
+        "average_accuracy": metrics.average_accuracy,
+        "correct": metrics.correct.tolist(),
+        "harmonic_mean": metrics.harmonic_mean,
+        "recall_lower": _plain(lower.tolist()),
+        "recall_upper": _plain(upper.tolist()),
+        "recalls": _plain(metrics.recalls.tolist()),
+        "total": metrics.total.tolist(),
+        "worst_class": metrics.worst_class,
+        "worst_class_accuracy": metrics.worst_class_accuracy,
+    }
+
+
+def _plain(values: list[float]) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in values]

@@ -1,0 +1,180 @@
+"""The folder of a run: what it was told, how far it is, what it found; finished once ``DONE`` is there."""
+
+import fcntl
+import json
+import os
+import platform
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from evendistill.models.average import AverageOfScores
+from evendistill.storage.files import digest, json_bytes, read_json, read_tensors, tensor_bytes, write_bytes
+from evendistill.training.checkpoint import Checkpoint
+
+
+class RunFolder:
+    """Files of one run. Results are written whole, then named with their checksums in ``DONE``.
+
+    Args:
+        path: of the folder; made by :meth:`begin`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._logged = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended well."""
+        return (self.path / "DONE").is_file()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the run stopped, or None."""
+        path = self.path / "FAILED"
+        return read_json(path)["error"] if path.is_file() else None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One process at a time; the lock ends with the process that holds it, however that ends.
+
+        Raises:
+            BlockingIOError: if another process is training this run.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BlockingIOError(f"{self.path} is being trained by another process") from None
+            yield
+
+    def begin(self, spec: Mapping[str, Any]) -> None:
+        """Write down what the run is told; a folder that was told something else is refused.
+
+        Raises:
+            ValueError: if the folder belongs to another run, naming the first field that differs.
+        """
+        path = self.path / "spec.json"
+        if path.is_file():
+            _same_spec(read_json(path), json.loads(json_bytes(spec)), self.path)
+        else:
+            write_bytes(path, json_bytes(spec))
+        (self.path / "FAILED").unlink(missing_ok=True)
+        write_bytes(self.path / "env.json", json_bytes(_environment(self.path)))
+
+    def checkpoint(self, *, every: float) -> Checkpoint:
+        """Where the run saves itself."""
+        return Checkpoint(self.path / "checkpoint.pt", every=every)
+
+    def log(self, history: list[dict[str, Any]]) -> None:
+        """Bring ``metrics.jsonl`` up to the history; after resuming, lines past the checkpoint are dropped."""
+        path = self.path / "metrics.jsonl"
+        if self._logged == 0:
+            kept = path.read_text().splitlines()[: len(history)] if path.is_file() else []
+            write_bytes(path, "".join(line + "\n" for line in kept).encode())
+            self._logged = len(kept)
+        with open(path, "a") as file:
+            for record in history[self._logged :]:
+                file.write(json.dumps({**record, "time": time.time()}, sort_keys=True) + "\n")
+        self._logged = len(history)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The records of ``metrics.jsonl`` without their times."""
+        records = [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
+        return [{key: value for key, value in record.items() if key != "time"} for record in records]
+
+    def finish(self, files: Mapping[str, bytes]) -> None:
+        """Write the results, then ``DONE`` with their checksums; the checkpoint is no longer needed."""
+        for name, payload in files.items():
+            write_bytes(self.path / name, payload)
+        write_bytes(self.path / "DONE", json_bytes({name: digest(payload) for name, payload in files.items()}))
+        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+
+    def fail(self, error: Exception) -> None:
+        """Mark the run as failed with its cause; a later try starts from the beginning."""
+        write_bytes(self.path / "FAILED", json_bytes({"error": str(error), "kind": type(error).__name__}))
+        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+
+    def load_model(self, network: nn.Module) -> nn.Module:
+        """The trained network, from one of the same architecture.
+
+        Raises:
+            ValueError: if the file is not what the run wrote, or of another architecture.
+        """
+        path = self.path / "model.safetensors"
+        if digest(path.read_bytes()) != read_json(self.path / "DONE")["model.safetensors"]:
+            raise ValueError(f"{path} is not what the run wrote; delete the folder {self.path} and run again")
+        tensors = read_tensors(path)
+        try:
+            return _filled(network, tensors)
+        except RuntimeError as error:
+            raise ValueError(f"{path} does not fit the network: {str(error).splitlines()[0]}") from None
+
+
+def finish_once(folder: RunFolder, spec: Mapping[str, Any], work: Callable[[], Mapping[str, bytes]]) -> bool:
+    """Do the work of a run unless it is done, and leave its results or the cause of its failure behind.
+
+    Returns:
+        Whether there was anything to do.
+
+    Raises:
+        BlockingIOError: if another process is at it.
+        Exception: what the work raised, after the folder was marked.
+    """
+    if folder.finished:
+        _same_spec(read_json(folder.path / "spec.json"), json.loads(json_bytes(spec)), folder.path)
+        return False
+    with folder.locked():
+        if folder.finished:
+            return False
+        folder.begin(spec)
+        try:
+            folder.finish(work())
+        except Exception as error:
+            folder.fail(error)
+            raise
+    return True
+
+
+def model_bytes(model: nn.Module) -> bytes:
+    """The weights of a network as a safetensors file."""
+    return tensor_bytes(model.state_dict())
+
+
+def _filled(network: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
+    averaged = {name.split(".")[1] for name in tensors if name.startswith("networks.")}
+    if averaged and not any(name.startswith("networks.") for name in network.state_dict()):
+        network = AverageOfScores(network, [network.state_dict()] * len(averaged))
+    network.load_state_dict(tensors)
+    return network.eval()
+
+
+def _same_spec(old: Any, new: Any, path: Path) -> None:  # noqa: ANN401 - JSON is what it is
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key):
+            raise ValueError(
+                f"{path} holds another run: its {key} is {old.get(key)!r}, asked for is {new.get(key)!r}; "
+                "take another folder or delete this one"
+            )
+
+
+def _environment(path: Path) -> dict[str, Any]:
+    return {
+        "cores": os.cpu_count(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "host": socket.gethostname(),
+        "machine": platform.machine(),
+        "path": str(path.resolve()),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "started": time.time(),
+        "torch": torch.__version__,
+    }

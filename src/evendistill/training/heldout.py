@@ -1,0 +1,44 @@
+"""What the adversary sees: class errors of the current network on held-out examples."""
+
+import torch
+from torch import Tensor, nn
+
+from evendistill.data.examples import Examples
+from evendistill.maths.risks import class_cross_entropies, class_errors
+from evendistill.models.inference import scores_over
+
+EVALUATION_BATCH = 512
+
+
+class HeldOut:
+    """Validation examples with the targets that they count as.
+
+    Args:
+        examples: the validation set.
+        targets: ``(M, C)`` distributions or ``(M,)`` labels, on the device of the scores.
+        most: examples looked at in one move; more of them are thinned to a fresh random subset each time.
+        gain: "zero_one" or "cross_entropy".
+        device: where the network is.
+        bf16: compute under bfloat16 autocast.
+    """
+
+    def __init__(
+        self, examples: Examples, targets: Tensor, *, most: int, gain: str, device: torch.device, bf16: bool = False
+    ) -> None:
+        self._examples = examples
+        self._targets = targets
+        self._most = most
+        self._gain = class_errors if gain == "zero_one" else class_cross_entropies
+        self._device = device
+        self._bf16 = bf16
+
+    def gains(self, network: nn.Module, generator: torch.Generator) -> Tensor:
+        """``(C,)`` class errors of the raw scores, network in eval mode; NaN for classes without mass."""
+        count = len(self._examples)
+        rows = torch.arange(count)
+        targets = self._targets
+        if count > self._most:
+            rows = torch.randperm(count, generator=generator)[: self._most].sort().values
+            targets = targets[rows.to(targets.device)]
+        batches = self._examples.batches(rows.split(EVALUATION_BATCH))
+        return self._gain(scores_over(network, batches, device=self._device, bf16=self._bf16), targets)

@@ -1,0 +1,30 @@
+"""The optimiser that a recipe names."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from evendistill.training.recipe import Recipe
+
+
+def make_optimiser(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """SGD, AdamW or the user's own, its learning rates at their peak.
+
+    Raises:
+        ValueError: if an own optimiser is none.
+    """
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+        )
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimiser = recipe.optimizer(parameters) if callable(recipe.optimizer) else None
+    if not isinstance(optimiser, torch.optim.Optimizer):
+        raise ValueError(f"optimizer must return a torch.optim.Optimizer, got {type(optimiser).__name__}")
+    return optimiser
