@@ -18,6 +18,7 @@ from evendistill.storage.files import digest, json_bytes, tensor_bytes
 from evendistill.training.complete import complete
 from evendistill.training.folder import RunFolder
 from evendistill.training.progress import progress_bar
+from evendistill.training.randomness import threads
 from evendistill.training.recipe import Recipe
 from evendistill.training.result import Result
 
@@ -59,10 +60,11 @@ def train(
         FloatingPointError: if the loss diverges, saying at which step.
     """
     recipe, objective = recipe or Recipe(), objective or Standard()
-    network, task = _copy_and_task(model, train, validation, num_classes, device, workers)
-    problem = true_problem(task, objective, step_size=recipe.multiplier_step)
-    spec = {"role": "train"} | _identity(network, task, objective, recipe, seed)
-    return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
+    with threads(recipe.threads):
+        network, task = _copy_and_task(model, train, validation, num_classes, device, workers)
+        problem = true_problem(task, objective, step_size=recipe.multiplier_step)
+        spec = {"role": "train"} | _identity(network, task, objective, recipe, seed)
+        return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
 
 
 def distill(
@@ -119,13 +121,14 @@ def distill(
     """
     recipe, objective = recipe or Recipe(), objective or Robust()
     listening = Distillation(temperature, validation_temperature, validation_labels, onehot_weight, teacher_view)
-    network, task = _copy_and_task(student, train, validation, num_classes, device, workers)
-    master = frozen(teacher, task.device) if isinstance(teacher, nn.Module) else None
-    scores = teacher if isinstance(teacher, TeacherScores) else _scores(master, task, out)
-    problem = student_problem(task, scores, objective, listening, step_size=recipe.multiplier_step, teacher=master)
-    spec = {"role": "distill", "teacher": digest(tensor_bytes({"train": scores.train})), **asdict(listening)}
-    spec |= _identity(network, task, objective, recipe, seed)
-    return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
+    with threads(recipe.threads):
+        network, task = _copy_and_task(student, train, validation, num_classes, device, workers)
+        master = frozen(teacher, task.device) if isinstance(teacher, nn.Module) else None
+        scores = teacher if isinstance(teacher, TeacherScores) else _scores(master, task, out)
+        problem = student_problem(task, scores, objective, listening, step_size=recipe.multiplier_step, teacher=master)
+        spec = {"role": "distill", "teacher": digest(tensor_bytes({"train": scores.train})), **asdict(listening)}
+        spec |= _identity(network, task, objective, recipe, seed)
+        return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
 
 
 def _copy_and_task(

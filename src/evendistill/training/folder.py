@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,7 @@ def _same_spec(old: Any, new: Any, path: Path) -> None:  # noqa: ANN401 - JSON i
 def _environment(path: Path) -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),
+        "evendistill": version("evendistill"),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "host": socket.gethostname(),
         "machine": platform.machine(),

@@ -56,7 +56,7 @@ def fit(
     train, held_out = _on_device(problem.task.train, device), _held_out(problem, recipe, device)
     if recipe.iterate == "best" and problem.task.validation is None:
         raise ValueError("iterate 'best' needs a validation set, got None")
-    with randomness.threads(recipe.threads), randomness.isolated(randomness.derive_seed(seed, "noise"), device):
+    with randomness.isolated(randomness.derive_seed(seed, "noise"), device):
         state = State(network, problem, recipe, seed=seed, device=device)
         if checkpoint and (saved := checkpoint.load()) is not None:
             state.load_state_dict(saved)

@@ -1,0 +1,63 @@
+"""Scores and labels from files of anyone's making."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def read_scores(scores: Path, labels: Path | None = None) -> tuple[Tensor, Tensor]:
+    """Read scores ``(N, C)`` and labels ``(N,)``.
+
+    Args:
+        scores: ``.npz`` with arrays ``scores`` and ``labels``; or ``.npy`` or ``.csv`` of scores alone.
+        labels: ``.npy`` or ``.csv`` of labels; None if ``scores`` holds both.
+
+    Raises:
+        ValueError: if a file is missing, not of its format, or does not hold such arrays; names the file.
+    """
+    if labels is None:
+        arrays = _read(scores)
+        if not isinstance(arrays, dict) or not {"scores", "labels"} <= arrays.keys():
+            raise ValueError(f"{scores}: expected an .npz with arrays scores and labels, or give --labels")
+        return _floating(arrays["scores"], scores), _integers(arrays["labels"], scores)
+    first, second = _read(scores), _read(labels)
+    if isinstance(first, dict):
+        first = first.get("scores")
+    if isinstance(second, dict):
+        second = second.get("labels")
+    return _floating(first, scores), _integers(second, labels)
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401 - an array, or a mapping of them
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file")
+    try:
+        if path.suffix == ".csv":
+            return np.loadtxt(path, delimiter=",", ndmin=1)
+        loaded = np.load(path)
+        return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path}: cannot be read as numbers: {str(error).splitlines()[0]}") from None
+
+
+def _floating(values: Any, path: Path) -> Tensor:  # noqa: ANN401
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: scores must be numbers of shape (N, C), got {_kind(values)}")
+    return torch.from_numpy(values.astype(np.float64))
+
+
+def _integers(values: Any, path: Path) -> Tensor:  # noqa: ANN401
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or not _whole(values):
+        raise ValueError(f"{path}: labels must be whole numbers of shape (N,), got {_kind(values)}")
+    return torch.from_numpy(values.astype(np.int64))
+
+
+def _whole(values: np.ndarray) -> bool:
+    return values.dtype.kind in "iu" or (values.dtype.kind == "f" and bool((values == np.round(values)).all()))
+
+
+def _kind(values: Any) -> str:  # noqa: ANN401
+    return f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__

@@ -1,0 +1,168 @@
+"""Engines: where runs are trained. All state is in run folders; an engine is told a recipe and the names of runs."""
+
+import contextlib
+import multiprocessing
+import os
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from evendistill.experiments.spec import RunSpec
+
+MOST_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run ended.
+
+    Attributes:
+        hash: of the run.
+        error: None if it is finished, else one line.
+        is_input: whether the error lies in what was asked for, not in the machine.
+    """
+
+    hash: str
+    error: str | None = None
+    is_input: bool = False
+
+
+def train_locally(recipe: Path, runs: Path, needed: Mapping[str, RunSpec], *, jobs: int) -> Iterator[Outcome]:
+    """Train runs in ``jobs`` long-lived processes of this machine, teachers before their students.
+
+    A process that dies is replaced and its run tried again from its last checkpoint, three times at most. A run whose
+    teacher failed is not tried.
+
+    Args:
+        recipe: file that expands to the runs.
+        runs: folder of all runs.
+        needed: the runs to train, by hash; a teacher not among them must be finished.
+        jobs: number of processes.
+
+    Yields:
+        One outcome a run, as they end.
+    """
+    waiting = dict(needed)
+    tries: dict[str, int] = dict.fromkeys(needed, 0)
+    ended: dict[str, bool] = {}
+    workers = [_Worker(recipe, runs) for _ in range(min(jobs, len(needed)))]
+    try:
+        while waiting or any(worker.busy for worker in workers):
+            for orphan in _orphans(waiting, ended):
+                yield Outcome(orphan, "its teacher failed", is_input=True)
+            for worker in workers:
+                ready = next((name for name, spec in waiting.items() if _is_ready(spec, needed, ended)), None)
+                if not worker.busy and ready is not None:
+                    tries[ready] += 1
+                    worker.start(ready)
+                    del waiting[ready]
+            for worker in _reporting(workers):
+                outcome, name = worker.report()
+                if outcome is None and tries[name] < MOST_TRIES:
+                    waiting = {name: needed[name]} | waiting
+                    continue
+                outcome = outcome or Outcome(name, f"its process died {MOST_TRIES} times")
+                ended[name] = outcome.error is None
+                yield outcome
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def _is_ready(spec: RunSpec, needed: Mapping[str, RunSpec], ended: Mapping[str, bool]) -> bool:
+    teacher = spec.teacher.hash if spec.teacher else None
+    return teacher is None or teacher not in needed or ended.get(teacher, False)
+
+
+def _orphans(waiting: dict[str, RunSpec], ended: dict[str, bool]) -> list[str]:
+    """Students whose teacher has failed; they are taken off the list."""
+    orphans = [name for name, spec in waiting.items() if spec.teacher and ended.get(spec.teacher.hash) is False]
+    for name in orphans:
+        del waiting[name]
+        ended[name] = False
+    return orphans
+
+
+class _Worker:
+    """A process that trains run after run: importing torch costs more than training a small one."""
+
+    def __init__(self, recipe: Path, runs: Path) -> None:
+        self._arguments = (str(recipe), str(runs))
+        self._run: str | None = None
+        self._spawn()
+
+    @property
+    def busy(self) -> bool:
+        return self._run is not None
+
+    @property
+    def connection(self) -> Connection:
+        return self._connection
+
+    def start(self, run: str) -> None:
+        self._run = run
+        with contextlib.suppress(OSError):  # it died while idle: the report will say so, and the run is tried again
+            self._connection.send(run)
+
+    def report(self) -> tuple[Outcome | None, str]:
+        """What the process says of its run; None if it died, and then there is a new process."""
+        run, self._run = self._run or "", None
+        try:
+            return self._connection.recv(), run
+        except (EOFError, OSError):
+            self.stop()
+            self._spawn()
+            return None, run
+
+    def stop(self) -> None:
+        self._connection.close()
+        self._process.join(timeout=0 if self.busy else 1)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join()
+
+    def _spawn(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, os.getpid(), *self._arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+
+
+def _reporting(workers: list[_Worker]) -> list[_Worker]:
+    busy = {worker.connection: worker for worker in workers if worker.busy}
+    return [busy[connection] for connection in wait(list(busy)) if isinstance(connection, Connection)]
+
+
+def _work(connection: Connection, parent: int, recipe: str, runs: str) -> None:
+    """The life of a worker process."""
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    from evendistill.experiments.grid import distinct_runs, expand
+    from evendistill.experiments.recipe import read_recipe
+    from evendistill.experiments.run import train_run
+
+    specs = distinct_runs(expand(read_recipe(Path(recipe))))
+    try:
+        while True:
+            name = connection.recv()
+            try:
+                train_run(specs[name], Path(runs))
+                connection.send(Outcome(name))
+            except Exception as error:  # noqa: BLE001 - one run's failure is its own; the rest goes on
+                is_input = isinstance(error, ValueError | FloatingPointError)
+                if not is_input:
+                    traceback.print_exc()
+                connection.send(Outcome(name, str(error) or type(error).__name__, is_input=is_input))
+    except (EOFError, KeyboardInterrupt):
+        return
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it is gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)

@@ -1,0 +1,92 @@
+"""The page: one HTML file that needs nothing else."""
+
+from html import escape
+from pathlib import Path
+
+from evendistill.experiments.report.picture import frontier_figure, recall_rows, recalls_figure, write_frontier
+from evendistill.experiments.report.table import Table, entry, grid_of, write_markdown
+from evendistill.experiments.report.verdict import verdict
+from evendistill.storage.files import write_bytes
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+h1 { margin-bottom: 0; } .answer { font-size: 1.1rem; background: #f3f5f9; padding: 1rem; border-radius: .5rem; }
+table { border-collapse: collapse; width: 100%; } th, td { padding: .35rem .6rem; text-align: right; }
+th:first-child, td:first-child { text-align: left; } tr { border-bottom: 1px solid #ddd; }
+.selected { font-weight: bold; background: #fff3cd; } figure { margin: 1rem 0; overflow-x: auto; }
+code { font-size: .9em; }
+.scroll { overflow-x: auto; }
+"""
+
+
+def write_report(table: Table, folder: Path, *, command: str) -> Path:
+    """Write the page, the table in Markdown and the picture of the frontier.
+
+    Args:
+        table: of a finished sweep.
+        folder: made if need be.
+        command: what regenerates the numbers.
+
+    Returns:
+        The page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_markdown(table, folder / "table.md")
+    write_frontier(table, folder / "frontier.svg")
+    page = folder / "index.html"
+    write_bytes(page, _page(table, command).encode())
+    return page
+
+
+def _page(table: Table, command: str) -> str:
+    frontier = frontier_figure(table).to_html(full_html=False, include_plotlyjs=True)
+    recalls = recalls_figure(table).to_html(full_html=False, include_plotlyjs=False)
+    title = escape(table.name)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}: which student to ship</title><style>{STYLE}</style></head><body><main>
+<h1>{title}</h1>
+<p>Which student to ship, so that no class is left behind?</p>
+<p class="answer">{escape(verdict(table))}</p>
+<h2>Average against {escape(table.robust_name)}</h2>
+<figure>{frontier}</figure>
+<h2>Every combination</h2>
+<p>{escape(_caption(table))}</p>
+<div class="scroll">{_html_table(table)}</div>
+<h2>Recall of each class</h2>
+<figure>{recalls}</figure>
+<div class="scroll">{_html_recalls(table)}</div>
+<h2>How to regenerate these numbers</h2>
+<p><code>{escape(command)}</code></p>
+</main></body></html>
+"""
+
+
+def _caption(table: Table) -> str:
+    return (
+        f"Test {table.robust_name} in percent, average accuracy in brackets; mean ± standard error over seeds "
+        f"{', '.join(map(str, table.seeds))}; "
+        + ("each student learns from the teacher of its own seed" if table.matched else "one teacher for all students")
+        + ". ★ chosen on validation."
+    )
+
+
+def _html_table(table: Table) -> str:
+    teachers, lines = grid_of(table)
+    head = "".join(f'<th scope="col">{escape(name)} teacher</th>' for name in teachers)
+    body = ""
+    for title, rows in lines:
+        marks = [" class='selected'" if row and row.selected else "" for row in rows]
+        entries = "".join(f"<td{mark}>{escape(entry(row))}</td>" for mark, row in zip(marks, rows, strict=True))
+        body += f'<tr><th scope="row">{escape(title)}</th>{entries}</tr>'
+    return f'<table><thead><tr><th scope="col">student</th>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _html_recalls(table: Table) -> str:
+    columns = recall_rows(table)
+    head = "".join(f'<th scope="col">{escape(label)}</th>' for label, _ in columns)
+    body = ""
+    for label, name in enumerate(table.class_names):
+        entries = "".join(f"<td>{100 * row.test.recalls[label]:.1f}</td>" for _, row in columns)
+        body += f'<tr><th scope="row">{escape(name)}</th>{entries}</tr>'
+    return f'<table><thead><tr><th scope="col">class</th>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -1,0 +1,53 @@
+"""What the numbers say, and what they do not, in plain words."""
+
+from evendistill.experiments.report.table import Row, Table
+
+
+def verdict(table: Table) -> str:
+    """A few sentences about a table: the choice, what it gained and paid, and how far to trust it."""
+    chosen, plain = table.selected, table.find("standard", "standard")
+    if chosen is None:
+        return "There are no students to choose from."
+    sentences = [_choice(table, chosen, plain)]
+    gap = 100 * (chosen.validation.robust.mean - chosen.test.robust.mean)
+    sentences.append(
+        f"On validation it had {chosen.validation.robust.percent()} %, so {abs(gap):.1f} points "
+        f"{'did not carry over to' if gap > 0 else 'were added on'} the test set"
+        + (": the same examples moved the multipliers and made the choice." if _judged_itself(chosen) else ".")
+    )
+    if best := _better_on_test(table, chosen):
+        sentences.append(
+            f"On test the {best.title} did better ({best.test.robust.percent()} %), "
+            "which could not be known from validation."
+        )
+    return " ".join([*sentences, _limits(table)])
+
+
+def _choice(table: Table, chosen: Row, plain: Row | None) -> str:
+    said = f"Validation chose the {chosen.title}: {table.robust_name} {chosen.test.robust.percent()} % on test"
+    if plain is None or plain is chosen:
+        return f"{said}, average accuracy {chosen.test.average.percent()} %."
+    return (
+        f"{said} against {plain.test.robust.percent()} % for standard distillation, at an average accuracy of "
+        f"{chosen.test.average.percent()} % against {plain.test.average.percent()} %."
+    )
+
+
+def _judged_itself(row: Row) -> bool:
+    return row.cell.student is not None and row.cell.student.alpha > 0
+
+
+def _better_on_test(table: Table, chosen: Row) -> Row | None:
+    students = [row for row in table.rows if row.student != "none"]
+    best = max(students, key=lambda row: row.test.robust.mean)
+    return best if best.test.robust.mean > chosen.test.robust.mean else None
+
+
+def _limits(table: Table) -> str:
+    count = len(table.seeds)
+    if count == 1:
+        return "One seed of one data set: there is no error to report, and none of this need hold elsewhere."
+    return (
+        f"The errors are standard errors over {count} seeds of the training on one data set and one split; they say "
+        "nothing of other data sets or splits."
+    )

@@ -1,0 +1,92 @@
+"""What finished runs found, read from their folders; validation and test stay apart."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from evendistill.experiments.spec import RunSpec
+from evendistill.storage.files import read_json
+
+Split = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds with its standard error.
+
+    Attributes:
+        mean: over the seeds.
+        se: standard deviation over the root of their number; None for a single seed.
+    """
+
+    mean: float
+    se: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Estimate":
+        """Mean and standard error of one value a seed."""
+        se = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+        return cls(statistics.fmean(values), se)
+
+    def percent(self) -> str:
+        """As people read it: ``81.2 ± 0.3``."""
+        return f"{100 * self.mean:.1f}" + ("" if self.se is None else f" ± {100 * self.se:.1f}")
+
+
+def is_finished(spec: RunSpec, runs: Path) -> bool:
+    """Whether a run has ended well."""
+    return (runs / spec.folder_name / "DONE").is_file()
+
+
+def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:
+    """What a finished run found on one split.
+
+    Raises:
+        ValueError: if the run is not finished, or its file is damaged.
+    """
+    path = runs / spec.folder_name / f"{split}.json"
+    if not is_finished(spec, runs) or not path.is_file():
+        raise ValueError(f"the run {spec.folder_name} is not finished; run the recipe first")
+    return read_json(path)
+
+
+def robust_metric(found: dict[str, Any], k: int) -> float:
+    """Mean of the k least recalls; absent classes are never among them.
+
+    Raises:
+        ValueError: if fewer than k classes are present.
+    """
+    recalls = sorted(recall for recall in found["recalls"] if recall is not None)
+    if k > len(recalls):
+        raise ValueError(f"robust_k is {k}, but only {len(recalls)} classes are present")
+    return statistics.fmean(recalls[:k])
+
+
+@dataclass(frozen=True)
+class Found:
+    """One split's summary of a cell.
+
+    Attributes:
+        average: average accuracy over the seeds.
+        robust: worst-class accuracy (or worst-k) over the seeds.
+        recalls: mean recall of each class; NaN for absent ones.
+    """
+
+    average: Estimate
+    robust: Estimate
+    recalls: tuple[float, ...]
+
+
+def summarise(specs: Sequence[RunSpec], runs: Path, split: Split, *, robust_k: int) -> Found:
+    """Average a cell's runs on one split."""
+    found = [read_split(spec, runs, split) for spec in specs]
+    columns = zip(*(run["recalls"] for run in found), strict=True)
+    recalls = tuple(math.nan if None in column else statistics.fmean(column) for column in columns)
+    return Found(
+        Estimate.of([run["average_accuracy"] for run in found]),
+        Estimate.of([robust_metric(run, robust_k) for run in found]),
+        recalls,
+    )

@@ -1,0 +1,145 @@
+"""What one run is told: frozen, strict, and named by its content."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from evendistill.training.recipe import Recipe
+
+SCHEMA_VERSION = 1
+
+
+class Spec(BaseModel):
+    """Immutable, and strict about names and types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class DataSpec(Spec):
+    """Which examples."""
+
+    source: str = Field(default="digits", description="name of the data set: digits")
+    imbalance: float | None = Field(default=None, ge=1, strict=False, description="largest over smallest class")
+    profile: Literal["exponential", "step"] = "exponential"
+    subset_seed: int = 0
+    split_seed: int = 0
+
+
+class MlpSpec(Spec):
+    """A multilayer perceptron."""
+
+    kind: Literal["mlp"]
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(128, 128), strict=False)
+
+
+class ConvnetSpec(Spec):
+    """A small convolutional network."""
+
+    kind: Literal["convnet"]
+    width: int = Field(default=16, ge=1)
+
+
+NetworkSpec = Annotated[MlpSpec | ConvnetSpec, Field(discriminator="kind")]
+
+OBJECTIVES = {"standard": (0.0, "standard"), "balanced": (0.0, "balanced"), "robust": (1.0, "balanced")}
+
+
+class ObjectiveSpec(Spec):
+    """A trade-off between a base and the worst class; "standard", "balanced" and "robust" are short for its corners."""
+
+    alpha: float = Field(ge=0, le=1, strict=False, description="0 is the base, 1 the worst class")
+    base: Literal["balanced", "standard"] = "balanced"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
+        if not isinstance(value, str):
+            return value
+        if value not in OBJECTIVES:
+            raise ValueError(f"must be one of {', '.join(OBJECTIVES)} or a mapping with alpha, got {value!r}")
+        alpha, base = OBJECTIVES[value]
+        return {"alpha": alpha, "base": base}
+
+    @model_validator(mode="after")
+    def _one_spelling(self) -> Self:
+        if self.alpha == 1 and self.base != "balanced":  # the base has no say there: one run, one name
+            return self.model_copy(update={"base": "balanced"})
+        return self
+
+    @property
+    def name(self) -> str:
+        """ "standard", "balanced", "robust", or the alpha with its base."""
+        for name, corner in OBJECTIVES.items():
+            if (self.alpha, self.base) == corner:
+                return name
+        return f"tradeoff-{self.alpha:g}" + ("" if self.base == "balanced" else f"-{self.base}")
+
+
+class ListeningSpec(Spec):
+    """How a student listens to its teacher; see :class:`evendistill.distillation.problem.Distillation`."""
+
+    temperature: float = Field(gt=0, strict=False)
+    validation_temperature: float | None = Field(default=None, gt=0, strict=False)
+    validation_labels: Literal["teacher", "true"] | None = None
+    onehot_weight: float = Field(default=0.0, ge=0, le=1, strict=False)
+    teacher_view: Literal["clean", "augmented"] = "clean"
+
+
+class RunSpec(Spec):
+    """One training run. A student's spec holds its teacher's whole, so its name follows from both."""
+
+    data: DataSpec
+    network: NetworkSpec
+    objective: ObjectiveSpec
+    training: Recipe
+    initialisation_seed: int = 0
+    order_seed: int = 0
+    robust_k: int = Field(default=1, ge=1)
+    teacher: "RunSpec | None" = None
+    listening: ListeningSpec | None = None
+
+    @model_validator(mode="after")
+    def _student_is_whole(self) -> Self:
+        if (self.teacher is None) != (self.listening is None):
+            raise ValueError("a student needs both a teacher and how it listens")
+        return self
+
+    @property
+    def role(self) -> Literal["teacher", "student"]:
+        """Whether the ground truth or a teacher labels."""
+        return "teacher" if self.teacher is None else "student"
+
+    def canonical(self) -> dict[str, Any]:
+        """The spec as plain JSON, without defaults and without what changes no result."""
+        plain = _without_defaults(self)
+        return {"schema_version": SCHEMA_VERSION, **plain}
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits of the content: equal specs share a folder, so a grid resumes by itself."""
+        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def folder_name(self) -> str:
+        """The hash, and what a person wants to see."""
+        words = [self.data.source, self.objective.name]
+        if self.teacher is not None and self.listening is not None:
+            words += ["from", self.teacher.objective.name, f"t{self.listening.temperature:g}"]
+            words += [f"{self.listening.validation_labels}-labels"] if self.listening.validation_labels else []
+        return "-".join([self.hash, *words, f"s{self.order_seed}"])
+
+
+def _without_defaults(spec: RunSpec) -> dict[str, Any]:
+    plain = spec.model_dump(mode="json", exclude_defaults=True, exclude={"training", "teacher"})
+    for part in ("data", "network"):  # a part that is all defaults is still a part
+        plain.setdefault(part, {})
+    plain["network"]["kind"] = spec.network.kind
+    told, default = (TypeAdapter(Recipe).dump_python(recipe, mode="json") for recipe in (spec.training, Recipe()))
+    changed = {name: value for name, value in told.items() if value != default[name]}
+    plain["training"] = {name: value for name, value in changed.items() if name != "checkpoint_every"}
+    if spec.teacher is not None:
+        plain["teacher"] = _without_defaults(spec.teacher)
+    return plain

@@ -1,0 +1,47 @@
+"""What a folder of runs holds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evendistill.storage.files import read_json
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run folder.
+
+    Attributes:
+        folder: absolute.
+        state: "finished", "failed" or "started".
+        note: why it failed, or how far it is.
+    """
+
+    folder: Path
+    state: str
+    note: str | None
+
+    def plain(self) -> dict[str, str | None]:
+        """For JSON, without the folder."""
+        return {"state": self.state, "note": self.note}
+
+
+def read_status(runs: Path) -> list[Entry]:
+    """Every run folder in a folder, by name.
+
+    Raises:
+        ValueError: if there is no such folder.
+    """
+    if not runs.is_dir():
+        raise ValueError(f"{runs}: there is no such folder of runs")
+    folders = sorted(path.parent for path in runs.glob("*/spec.json"))
+    return [_entry(folder.resolve()) for folder in folders]
+
+
+def _entry(folder: Path) -> Entry:
+    if (folder / "DONE").is_file():
+        return Entry(folder, "finished", None)
+    if (folder / "FAILED").is_file():
+        return Entry(folder, "failed", read_json(folder / "FAILED")["error"])
+    metrics = folder / "metrics.jsonl"
+    epochs = len(metrics.read_text().splitlines()) if metrics.is_file() else 0
+    return Entry(folder, "started", f"{epochs} epochs logged")

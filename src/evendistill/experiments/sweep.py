@@ -1,0 +1,65 @@
+"""A sweep: everything that a recipe asks for and that is not there yet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from evendistill.experiments.engines import Outcome, train_locally
+from evendistill.experiments.grid import Cell, distinct_runs, expand
+from evendistill.experiments.recipe import GridSpec, read_recipe
+from evendistill.experiments.results import is_finished
+from evendistill.experiments.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A recipe laid over a folder of runs.
+
+    Attributes:
+        recipe: its file.
+        runs: folder of all runs.
+        grid: what the file says.
+        cells: the cells of its table.
+        needed: every run, by hash, teachers before their students.
+    """
+
+    recipe: Path
+    runs: Path
+    grid: GridSpec
+    cells: tuple[Cell, ...]
+    needed: dict[str, RunSpec]
+
+    @classmethod
+    def read(cls, recipe: Path, runs: Path) -> "Sweep":
+        """Lay a recipe over a folder; the folder need not be there yet.
+
+        Raises:
+            ValueError: if the recipe is not right, in one line.
+        """
+        grid = read_recipe(recipe)
+        cells = expand(grid)
+        return cls(recipe, runs, grid, cells, distinct_runs(cells))
+
+    def missing(self) -> dict[str, RunSpec]:
+        """The runs that are not finished."""
+        return {name: spec for name, spec in self.needed.items() if not is_finished(spec, self.runs)}
+
+    def train(self, *, jobs: int, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
+        """Train what is missing.
+
+        Args:
+            jobs: processes.
+            on_outcome: called as each run ends.
+
+        Returns:
+            The outcomes, failures among them; empty if nothing was missing.
+        """
+        missing = self.missing()
+        if not missing:
+            return []
+        self.runs.mkdir(parents=True, exist_ok=True)
+        outcomes = []
+        for outcome in train_locally(self.recipe, self.runs, missing, jobs=jobs):
+            outcomes.append(outcome)
+            on_outcome(outcome)
+        return outcomes
