@@ -18,7 +18,7 @@ from evendistill.storage.files import digest, json_bytes, tensor_bytes
 from evendistill.training.complete import complete
 from evendistill.training.folder import RunFolder
 from evendistill.training.progress import progress_bar
-from evendistill.training.randomness import threads
+from evendistill.training.randomness import derive_seed, isolated, threads
 from evendistill.training.recipe import Recipe
 from evendistill.training.result import Result
 
@@ -60,7 +60,7 @@ def train(
         FloatingPointError: if the loss diverges, saying at which step.
     """
     recipe, objective = recipe or Recipe(), objective or Standard()
-    with threads(recipe.threads):
+    with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
         network, task = _copy_and_task(model, train, validation, num_classes, device, workers)
         problem = true_problem(task, objective, step_size=recipe.multiplier_step)
         spec = {"role": "train"} | _identity(network, task, objective, recipe, seed)
@@ -121,12 +121,13 @@ def distill(
     """
     recipe, objective = recipe or Recipe(), objective or Robust()
     listening = Distillation(temperature, validation_temperature, validation_labels, onehot_weight, teacher_view)
-    with threads(recipe.threads):
+    with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
         network, task = _copy_and_task(student, train, validation, num_classes, device, workers)
         master = frozen(teacher, task.device) if isinstance(teacher, nn.Module) else None
         scores = teacher if isinstance(teacher, TeacherScores) else _scores(master, task, out)
         problem = student_problem(task, scores, objective, listening, step_size=recipe.multiplier_step, teacher=master)
-        spec = {"role": "distill", "teacher": digest(tensor_bytes({"train": scores.train})), **asdict(listening)}
+        told = _told(scores) if master is None else master.state_dict()
+        spec = {"role": "distill", "teacher": digest(tensor_bytes(told)), **asdict(listening)}
         spec |= _identity(network, task, objective, recipe, seed)
         return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
 
@@ -139,9 +140,7 @@ def _copy_and_task(
     device: str | torch.device,
     workers: int,
 ) -> tuple[nn.Module, Task]:
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    place = torch.device(device)
+    place = _device(device)
     network = copy.deepcopy(model).to(place)
     examples = _named_examples("train", train, workers)
     held_out = None if validation is None else _named_examples("validation", validation, workers)
@@ -149,6 +148,14 @@ def _copy_and_task(
     if num_classes not in (None, width):
         raise ValueError(f"the network gives {width} scores, num_classes is {num_classes}")
     return network, Task(examples, held_out, tuple(str(label) for label in range(width)), place)
+
+
+def _told(scores: TeacherScores) -> dict[str, torch.Tensor]:
+    return {"train": scores.train} | ({} if scores.validation is None else {"validation": scores.validation})
+
+
+def _device(device: str | torch.device) -> torch.device:
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
 
 
 def _named_examples(split: str, source: object, workers: int) -> Examples:

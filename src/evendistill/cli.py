@@ -114,13 +114,17 @@ def _sweep_and_report(recipe: Path, runs: Path, report: Path, jobs: int | None, 
     sweep = Sweep.read(recipe, runs)
     missing = len(sweep.missing())
     with _progress(len(sweep.needed), missing) as on_outcome:
-        outcomes = sweep.train(jobs=jobs or len(os.sched_getaffinity(0)), on_outcome=on_outcome)
+        outcomes = sweep.train(jobs=jobs or _cores(), on_outcome=on_outcome)
     failed = [outcome for outcome in outcomes if outcome.error]
     for outcome in failed:
         typer.echo(f"failed: {sweep.needed[outcome.hash].folder_name}: {outcome.error}", err=True)
     if failed:
         raise SystemExit(2 if all(outcome.is_input for outcome in failed) else 1)
     _report(sweep, report, as_json, command, trained=missing)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _report(sweep: "Sweep", folder: Path, as_json: bool, command: str, *, trained: int) -> None:

@@ -1,7 +1,7 @@
 """Examples as the loop reads them: inputs in batches, labels all at once."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -46,10 +46,11 @@ class ArrayDataset(Dataset[tuple[Tensor, int]]):
     """
 
     def __init__(self, inputs: Tensor, labels: Tensor) -> None:
-        if len(inputs) != len(labels):
-            raise ValueError(f"inputs and labels must have one length, got {len(inputs)} and {len(labels)}")
         if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
             raise ValueError(f"labels must be integers of shape (N,), got {labels.dtype} {tuple(labels.shape)}")
+        if inputs.ndim == 0 or len(inputs) != len(labels):
+            count = len(inputs) if inputs.ndim else "a single number"
+            raise ValueError(f"inputs and labels must have one length, got {count} and {len(labels)}")
         if len(labels) == 0:
             raise ValueError("a data set needs at least one example, got none")
         self.inputs = inputs
@@ -149,7 +150,7 @@ def as_examples(source: object, *, workers: int = 0) -> ArrayDataset | StreamedE
         return ArrayDataset(source.tensors[0], source.tensors[1])
     if isinstance(source, tuple | list) and len(source) == 2:
         return ArrayDataset(_as_tensor(source[0], "inputs"), _as_tensor(source[1], "labels"))
-    if isinstance(source, Dataset) or (hasattr(source, "__getitem__") and hasattr(source, "__len__")):
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, Mapping):
         return StreamedExamples(cast(Dataset[Any], source), workers=workers)
     raise ValueError(f"expected a map-style Dataset of (x, y) or a pair of arrays, got {type(source).__name__}")
 
@@ -168,19 +169,32 @@ def _as_float(inputs: Tensor) -> Tensor:
 
 
 def _as_tensor(values: object, name: str) -> Tensor:
-    tensor = values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(cast(Any, values)))
+    if isinstance(values, Tensor):
+        return values
+    try:
+        array = np.ascontiguousarray(cast(Any, values))
+        tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of numbers: {error}") from None
     # torch trains in float32 by default, numpy computes in float64: a network would refuse the latter
-    return tensor.float() if name == "inputs" and tensor.dtype == torch.float64 and values is not tensor else tensor
+    return tensor.float() if name == "inputs" and tensor.dtype == torch.float64 else tensor
 
 
 def _collate(items: list[Any]) -> tuple[Tensor, Tensor]:
-    first = items[0]
-    if not isinstance(first, tuple | list) or len(first) not in (2, 3):
-        raise ValueError(f"items of the data set must be (x, y) or (x, y, group), got {type(first).__name__}")
-    inputs, labels = default_collate([(item[0], item[1]) for item in items])
-    if not isinstance(inputs, Tensor) or not isinstance(labels, Tensor) or labels.is_floating_point():
+    for item in items:
+        if not isinstance(item, tuple | list) or len(item) not in (2, 3):
+            raise ValueError(f"items of the data set must be (x, y) or (x, y, group), got {type(item).__name__}")
+    try:
+        inputs, labels = default_collate([(item[0], item[1]) for item in items])
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(f"items of the data set must be (x, y) with every x of one shape: {error}") from None
+    if not isinstance(inputs, Tensor) or not isinstance(labels, Tensor) or not _are_labels(labels, len(items)):
         raise ValueError("items of the data set must be (x, y) with x an array and y an integer label")
     return _as_float(inputs), labels.reshape(-1).long()
+
+
+def _are_labels(labels: Tensor, count: int) -> bool:
+    return not (labels.is_floating_point() or labels.is_complex()) and labels.numel() == count
 
 
 def _raw_bytes(tensor: Tensor) -> bytes:

@@ -64,9 +64,9 @@ def class_sizes(largest: int, num_classes: int, *, imbalance: float, profile: Pr
         [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
     """
     if not 1 <= imbalance < math.inf:
-        raise ValueError(f"imbalance must be at least 1, got {imbalance}")
+        raise ValueError(f"imbalance must be at least 1 and finite, got {imbalance}")
     if profile == "exponential":
-        factors = [(1 / imbalance) ** (i / (num_classes - 1)) for i in range(num_classes)]
+        factors = [(1 / imbalance) ** (i / max(1, num_classes - 1)) for i in range(num_classes)]
     elif profile == "step":
         factors = [1.0 if i < (num_classes + 1) // 2 else 1 / imbalance for i in range(num_classes)]
     else:
@@ -77,7 +77,7 @@ def class_sizes(largest: int, num_classes: int, *, imbalance: float, profile: Pr
 def thinned_rows(labels: Tensor, num_classes: int, *, imbalance: float, profile: Profile, seed: int) -> Tensor:
     """Row numbers that a long-tailed version keeps, in ascending order.
 
-    Each class is shuffled by a stream of its own, so that a smaller imbalance keeps every row that a larger one keeps.
+    Each class is shuffled whole before it is cut, so that a smaller imbalance keeps every row that a larger one keeps.
 
     Args:
         labels: ``(N,)`` integers of the full training set.

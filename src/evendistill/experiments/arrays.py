@@ -1,5 +1,8 @@
 """Scores and labels from files of anyone's making."""
 
+import warnings
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +39,18 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - an array, or a mapping of them
         raise ValueError(f"{path}: there is no such file")
     try:
         if path.suffix == ".csv":
-            return np.loadtxt(path, delimiter=",", ndmin=1)
-        loaded = np.load(path)
-        return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
-    except (ValueError, OSError, EOFError) as error:
+            with warnings.catch_warnings(action="error", category=UserWarning):  # it warns of a file without numbers
+                return np.loadtxt(path, delimiter=",", ndmin=1)
+        with path.open("rb") as file:
+            loaded = np.load(file)
+            return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
+    except (ValueError, OSError, EOFError, UserWarning, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: cannot be read as numbers: {str(error).splitlines()[0]}") from None
 
 
 def _floating(values: Any, path: Path) -> Tensor:  # noqa: ANN401
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "fiu":
-        raise ValueError(f"{path}: scores must be numbers of shape (N, C), got {_kind(values)}")
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: scores must be numbers of shape (N, C) with C >= 2, got {_kind(values)}")
     return torch.from_numpy(values.astype(np.float64))
 
 
@@ -56,7 +61,9 @@ def _integers(values: Any, path: Path) -> Tensor:  # noqa: ANN401
 
 
 def _whole(values: np.ndarray) -> bool:
-    return values.dtype.kind in "iu" or (values.dtype.kind == "f" and bool((values == np.round(values)).all()))
+    if values.dtype.kind not in "fiu":
+        return False
+    return bool(((values == np.round(values)) & (np.abs(values.astype(np.float64)) < 2**53)).all())
 
 
 def _kind(values: Any) -> str:  # noqa: ANN401

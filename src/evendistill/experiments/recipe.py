@@ -1,38 +1,56 @@
 """A recipe file: which teachers, which students, how often; read strictly, with one clear line for each mistake."""
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
-from evendistill.experiments.spec import DataSpec, NetworkSpec, ObjectiveSpec, Spec
+from evendistill.experiments.spec import DataSpec, NetworkSpec, ObjectiveSpec, Seed, Spec, Training
 from evendistill.training.recipe import Recipe
 
 MOST_BYTES = 1 << 20
+MOST_SEEDS = 1000
+MOST_CHARACTERS = 500
+UNION_TAGS = ("mlp", "convnet", "FixedTeacher")
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # a misspelt field, which explains one that is missing
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A choice told twice would be a second row of the table, a seed told twice a repeat that is none."""
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise ValueError(f"must differ from one another, got {getattr(value, 'name', value)} twice")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+Objectives = Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1, strict=False), Distinct]
 Temperature = Annotated[float, Field(gt=0, strict=False)]
+Temperatures = Annotated[tuple[Temperature, ...], Field(min_length=1, strict=False), Distinct]
+Labels = Annotated[tuple[Literal["teacher", "true"], ...], Field(min_length=1, strict=False), Distinct]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS, strict=False), Distinct]
 
 
 class TeachersSpec(Spec):
     """The teachers of a grid."""
 
     network: NetworkSpec
-    objectives: tuple[ObjectiveSpec, ...] = Field(min_length=1, strict=False)
-    training: Recipe | None = None
+    objectives: Objectives
+    training: Training | None = None
 
 
 class StudentsSpec(Spec):
     """The students of a grid: objectives crossed with temperatures and, where multipliers move, with label modes."""
 
     network: NetworkSpec
-    objectives: tuple[ObjectiveSpec, ...] = Field(min_length=1, strict=False)
-    training: Recipe | None = None
-    temperatures: tuple[Temperature, ...] = Field(default=(3.0,), min_length=1, strict=False)
-    validation_temperatures: tuple[Temperature, ...] | None = Field(default=None, min_length=1, strict=False)
-    validation_labels: tuple[Literal["teacher", "true"], ...] = Field(
-        default=("teacher", "true"), min_length=1, strict=False
-    )
+    objectives: Objectives
+    training: Training | None = None
+    temperatures: Temperatures = (3.0,)
+    validation_temperatures: Temperatures | None = None
+    validation_labels: Labels = ("teacher", "true")
     onehot_weight: float = Field(default=0.0, ge=0, le=1, strict=False)
     teacher_view: Literal["clean", "augmented"] = "clean"
 
@@ -46,7 +64,7 @@ class StudentsSpec(Spec):
 class FixedTeacher(Spec):
     """Every student learns from the teacher of one seed."""
 
-    fixed: int = Field(ge=0)
+    fixed: Seed
 
 
 class GridSpec(Spec):
@@ -54,17 +72,28 @@ class GridSpec(Spec):
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
     data: DataSpec
-    training: Recipe = Recipe()
+    training: Training = Recipe()
     teachers: TeachersSpec
     students: StudentsSpec | None = None
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1, strict=False)
+    seeds: Seeds = (0, 1, 2)
     teacher_seed: Literal["matched"] | FixedTeacher = "matched"
     robust_k: int = Field(default=1, ge=1)
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _count_or_list(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
-        return tuple(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(value, int) or isinstance(value, bool):
+            return value
+        if not 1 <= value <= MOST_SEEDS:
+            raise ValueError(f"must be a list or a count from 1 to {MOST_SEEDS}, got {value}")
+        return tuple(range(value))
+
+    @field_validator("teacher_seed", mode="before")
+    @classmethod
+    def _matched_or_fixed(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
+        if value != "matched" and not isinstance(value, dict | FixedTeacher):
+            raise ValueError(f"must be matched or a mapping with fixed, got {reprlib.repr(value)}")
+        return value
 
 
 def read_recipe(path: Path) -> GridSpec:
@@ -77,14 +106,7 @@ def read_recipe(path: Path) -> GridSpec:
         raise ValueError(f"{path}: there is no such recipe")
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path}: a recipe is at most {MOST_BYTES >> 20} MiB")
-    try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise ValueError(f"{path}{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise ValueError(f"{path}: not a YAML text file") from None
+    plain = _plain(path)
     if not isinstance(plain, dict):
         raise ValueError(f"{path}: a recipe is a mapping of fields, got {type(plain).__name__}")
     try:
@@ -93,15 +115,44 @@ def read_recipe(path: Path) -> GridSpec:
         raise ValueError(f"{path}: {_one_line(error)}") from None
 
 
+class _OnceLoader(yaml.SafeLoader):
+    """YAML itself forbids to say a field twice; PyYAML would drop the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        said = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := next((word for position, word in enumerate(said) if word in said[:position]), None):
+            raise yaml.constructor.ConstructorError(None, None, f"{twice} is said twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _plain(path: Path) -> Any:  # noqa: ANN401 - whatever a recipe says
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = _printable(getattr(error, "problem", None) or str(error))
+        raise ValueError(f"{path}{where}: not valid YAML: {problem}") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise ValueError(f"{path}: not a YAML text file") from None
+    except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:  # PyYAML lets them through
+        raise ValueError(f"{path}: not valid YAML: a value cannot be read: {_printable(str(error))}") from None
+
+
 def _one_line(error: ValidationError) -> str:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"] if part not in ("mlp", "convnet", "FixedTeacher"))
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"unknown field {field}{_suggestion(str(first['loc'][-1]))}"
+    first = min(error.errors(), key=lambda each: (each["type"] not in UNKNOWN, "literal['matched']" in each["loc"]))
+    *outer, last = first["loc"] or ("",)
+    field = ".".join(str(part) for part in [*(part for part in outer if part not in UNION_TAGS), last])
+    if first["type"] in UNKNOWN:
+        return _printable(f"unknown field {field}{_suggestion(str(last))}")
     message = first["msg"].removeprefix("Value error, ")
-    shown = repr(first["input"])
-    value = "" if isinstance(first["input"], dict) or shown in message else f", got {shown[:80]}"
-    return f"{field + ': ' if field else ''}{message[:1].lower()}{message[1:]}{value}"
+    value = "" if isinstance(first["input"], dict) or "got " in message else f", got {reprlib.repr(first['input'])}"
+    return _printable(f"{field + ': ' if field else ''}{message[:1].lower()}{message[1:]}{value}")
+
+
+def _printable(text: str) -> str:
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:MOST_CHARACTERS])
+    return line + ("..." if len(text) > MOST_CHARACTERS else "")
 
 
 def _suggestion(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evendistill.experiments.spec import RunSpec
-from evendistill.storage.files import read_json
+from evendistill.storage.files import digest, read_json
 
 Split = Literal["validation", "test"]
 
@@ -47,10 +47,12 @@ def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:
     Raises:
         ValueError: if the run is not finished, or its file is damaged.
     """
-    path = runs / spec.folder_name / f"{split}.json"
-    if not is_finished(spec, runs) or not path.is_file():
+    folder, name = runs / spec.folder_name, f"{split}.json"
+    if not is_finished(spec, runs) or not (folder / name).is_file():
         raise ValueError(f"the run {spec.folder_name} is not finished; run the recipe first")
-    return read_json(path)
+    if digest((folder / name).read_bytes()) != read_json(folder / "DONE").get(name):
+        raise ValueError(f"{folder / name} is not what the run wrote; delete {folder} and run again")
+    return read_json(folder / name)
 
 
 def robust_metric(found: dict[str, Any], k: int) -> float:

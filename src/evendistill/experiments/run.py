@@ -1,4 +1,4 @@
-"""The wiring room: a frozen spec becomes data, network, problem and a finished folder; no other file maps words."""
+"""The wiring room: a frozen spec becomes data, network, problem and a finished folder; specs are read nowhere below."""
 
 import math
 from collections.abc import Callable, Mapping

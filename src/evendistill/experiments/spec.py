@@ -4,11 +4,32 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from evendistill.training.recipe import Recipe
 
 SCHEMA_VERSION = 1
+
+
+def _of_their_types(told: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
+    """Refuse values that pydantic would bend into the type of a training field: "5" for 5, yes for 1."""
+    if not isinstance(told, dict):
+        return told
+    for name, default in vars(Recipe()).items():
+        kind = (
+            (int, float)
+            if isinstance(default, float)
+            else (list, tuple)
+            if isinstance(default, tuple)
+            else type(default)
+        )
+        value = told.get(name, default)
+        if not isinstance(value, kind) or (isinstance(value, bool) and not isinstance(default, bool)):
+            raise ValueError(f"{name} must be of the kind of {default!r}, got {value!r}")
+    return told
+
+
+Training = Annotated[Recipe, BeforeValidator(_of_their_types)]
 
 
 class Spec(BaseModel):
@@ -17,14 +38,17 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what torch's generators take
+
+
 class DataSpec(Spec):
     """Which examples."""
 
     source: str = Field(default="digits", description="name of the data set: digits")
     imbalance: float | None = Field(default=None, ge=1, strict=False, description="largest over smallest class")
     profile: Literal["exponential", "step"] = "exponential"
-    subset_seed: int = 0
-    split_seed: int = 0
+    subset_seed: Seed = 0
+    split_seed: Seed = 0
 
 
 class MlpSpec(Spec):
@@ -65,7 +89,7 @@ class ObjectiveSpec(Spec):
     @model_validator(mode="after")
     def _one_spelling(self) -> Self:
         if self.alpha == 1 and self.base != "balanced":  # the base has no say there: one run, one name
-            return self.model_copy(update={"base": "balanced"})
+            object.__setattr__(self, "base", "balanced")
         return self
 
     @property
@@ -86,6 +110,13 @@ class ListeningSpec(Spec):
     onehot_weight: float = Field(default=0.0, ge=0, le=1, strict=False)
     teacher_view: Literal["clean", "augmented"] = "clean"
 
+    @model_validator(mode="after")
+    def _one_spelling(self) -> Self:
+        # one run, one name: the temperature says nothing where it is the default, or where nobody reads it
+        if self.validation_labels != "teacher" or self.validation_temperature == self.temperature:
+            object.__setattr__(self, "validation_temperature", None)
+        return self
+
 
 class RunSpec(Spec):
     """One training run. A student's spec holds its teacher's whole, so its name follows from both."""
@@ -93,9 +124,9 @@ class RunSpec(Spec):
     data: DataSpec
     network: NetworkSpec
     objective: ObjectiveSpec
-    training: Recipe
-    initialisation_seed: int = 0
-    order_seed: int = 0
+    training: Training
+    initialisation_seed: Seed = 0
+    order_seed: Seed = 0
     robust_k: int = Field(default=1, ge=1)
     teacher: "RunSpec | None" = None
     listening: ListeningSpec | None = None

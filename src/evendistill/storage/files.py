@@ -43,7 +43,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
     """
     try:
         return json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from None
 
 

@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from evendistill.distillation.problem import Problem
-from evendistill.maths.metrics import Metrics, class_counts
 from evendistill.storage.files import json_bytes, read_json
-from evendistill.training.evaluation import scores_of
+from evendistill.training.evaluation import evaluate, scores_of
 from evendistill.training.evidence import evidence
 from evendistill.training.folder import RunFolder, finish_once, model_bytes
 from evendistill.training.loop import fit
@@ -78,7 +77,7 @@ def _validation(result: Result, problem: Problem) -> dict[str, bytes]:
     validation = problem.task.validation
     if validation is None:
         return {}
-    metrics = Metrics(*class_counts(scores_of(result.model, validation), validation.labels))
+    metrics = evaluate(scores_of(result.model, validation), validation.labels)
     return {"validation.json": json_bytes(evidence(metrics) | {"multipliers": result.multipliers.tolist()})}
 
 

@@ -1,5 +1,7 @@
 """Evaluation: one pass to scores, then counts."""
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -29,9 +31,17 @@ def evaluate(scores: Tensor, labels: Tensor) -> Metrics:
     Raises:
         ValueError: if shapes do not fit, a label is out of range or a score is NaN; names the first row.
 
+    Warns:
+        UserWarning: if a class has no examples, naming it.
+
     Example:
         >>> metrics = evaluate(torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1, 1]))
         >>> metrics.average_accuracy, metrics.worst_class_accuracy
         (0.75, 0.5)
     """
-    return Metrics(*class_counts(torch.as_tensor(scores), torch.as_tensor(labels).long()))
+    metrics = Metrics(*class_counts(torch.as_tensor(scores), torch.as_tensor(labels).long()))
+    absent = (metrics.total == 0).nonzero().flatten().tolist()
+    if absent:
+        named = ", ".join(map(str, absent))
+        warnings.warn(f"absent from the labels: class {named}; its accuracy is not measured", stacklevel=2)
+    return metrics

@@ -100,9 +100,10 @@ class RunFolder:
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
     def fail(self, error: Exception) -> None:
-        """Mark the run as failed with its cause; a later try starts from the beginning."""
+        """Mark the run as failed with its cause. What lies in the run itself would only repeat: its checkpoint goes."""
         write_bytes(self.path / "FAILED", json_bytes({"error": str(error), "kind": type(error).__name__}))
-        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+        if isinstance(error, ValueError | FloatingPointError):
+            (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
     def load_model(self, network: nn.Module) -> nn.Module:
         """The trained network, from one of the same architecture.
@@ -139,6 +140,8 @@ def finish_once(folder: RunFolder, spec: Mapping[str, Any], work: Callable[[], M
         folder.begin(spec)
         try:
             folder.finish(work())
+        except OSError:  # the disk's fault, not the run's: the checkpoint stays and the next try goes on from it
+            raise
         except Exception as error:
             folder.fail(error)
             raise

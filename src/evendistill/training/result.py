@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from evendistill.data.examples import as_examples
-from evendistill.maths.metrics import Metrics, class_counts
-from evendistill.training.evaluation import scores_of
+from evendistill.maths.metrics import Metrics
+from evendistill.training.evaluation import evaluate, scores_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,4 +33,4 @@ class Result:
     def evaluate(self, dataset: object) -> Metrics:
         """Per-class metrics on a data set or a pair of arrays."""
         examples = as_examples(dataset)
-        return Metrics(*class_counts(scores_of(self.model, examples), examples.labels))
+        return evaluate(scores_of(self.model, examples), examples.labels)

@@ -59,8 +59,11 @@ class State:
     @property
     def update_is_due(self) -> bool:
         """Whether the multipliers move before this training step."""
-        counter = self.step if self.recipe.update_phase == "global" else self.step % self.steps_per_epoch
-        return self.objective.is_adversarial and counter % self.recipe.update_every == 0
+        return self.objective.is_adversarial and self._counter % self.recipe.update_every == 0
+
+    @property
+    def _counter(self) -> int:
+        return self.step if self.recipe.update_phase == "global" else self.step % self.steps_per_epoch
 
     def set_learning_rate(self) -> None:
         """Put the schedule's rate of this step into the optimiser."""
@@ -70,9 +73,8 @@ class State:
 
     def keep_iterate(self) -> None:
         """At the end of a period of ``update_every`` steps, keep the network for the averaged scorer."""
-        if self.recipe.iterate == "averaged" and (
-            self.step % self.recipe.update_every == 0 or self.step == self.total_steps
-        ):
+        ends = self._counter % self.recipe.update_every == 0 or self.step == self.total_steps
+        if self.recipe.iterate == "averaged" and ends:
             self.iterates.append(_copied(self.network))
 
     def keep_best(self, merit: tuple[float, float]) -> None:
@@ -115,6 +117,8 @@ class State:
             return
         size = sum(tensor.numel() * tensor.element_size() for tensor in self.network.state_dict().values())
         count = math.ceil(self.total_steps / self.recipe.update_every)
+        if self.recipe.update_phase == "epoch":
+            count = self.recipe.epochs * math.ceil(self.steps_per_epoch / self.recipe.update_every)
         if size * count > MOST_AVERAGED_BYTES:
             raise ValueError(
                 f"iterate 'averaged' would keep {count} networks of {size / 2**20:.1f} MiB; raise update_every "

@@ -1,5 +1,6 @@
 """The page: one HTML file that needs nothing else."""
 
+import math
 from html import escape
 from pathlib import Path
 
@@ -87,6 +88,10 @@ def _html_recalls(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(label)}</th>' for label, _ in columns)
     body = ""
     for label, name in enumerate(table.class_names):
-        entries = "".join(f"<td>{100 * row.test.recalls[label]:.1f}</td>" for _, row in columns)
+        entries = "".join(f"<td>{_percent(row.test.recalls[label])}</td>" for _, row in columns)
         body += f'<tr><th scope="row">{escape(name)}</th>{entries}</tr>'
     return f'<table><thead><tr><th scope="col">class</th>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _percent(recall: float) -> str:
+    return "absent" if math.isnan(recall) else f"{100 * recall:.1f}"

@@ -1,0 +1,85 @@
+"""Recipes and finished run folders made by hand, so that nothing is trained here."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evendistill.experiments.recipe import read_recipe
+from evendistill.experiments.sweep import Sweep
+from evendistill.storage.files import json_bytes, write_bytes
+
+
+def found(recalls):
+    """What a run found on one split, as far as tables and selection read it."""
+    present = [recall for recall in recalls if recall is not None]
+    return {"recalls": list(recalls), "average_accuracy": sum(present) / len(present)}
+
+
+def finish(spec, runs, *, validation, test):
+    """Write the folder of a finished run with these recalls."""
+    folder = runs / spec.folder_name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_bytes(folder / "spec.json", json_bytes(spec.canonical()))
+    write_bytes(folder / "validation.json", json_bytes(found(validation)))
+    write_bytes(folder / "test.json", json_bytes(found(test)))
+    write_bytes(folder / "DONE", json_bytes({}))
+    return folder
+
+
+@pytest.fixture
+def plain():
+    """A recipe as YAML has it: one teacher, three students, two seeds."""
+    return {
+        "name": "small",
+        "data": {"source": "digits", "imbalance": 20},
+        "training": {"epochs": 2},
+        "teachers": {"network": {"kind": "mlp", "hidden": [8]}, "objectives": ["standard"]},
+        "students": {
+            "network": {"kind": "mlp", "hidden": [4]},
+            "objectives": ["standard", "balanced", "robust"],
+            "temperatures": [3.0],
+            "validation_labels": ["teacher"],
+        },
+        "seeds": [0, 1],
+    }
+
+
+@pytest.fixture
+def write_recipe(tmp_path):
+    """Put a recipe, as plain values or as text, into a file."""
+
+    def write(content) -> Path:
+        path = tmp_path / "recipe.yaml"
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def read_plain(write_recipe):
+    """A recipe, read."""
+    return lambda content: read_recipe(write_recipe(content))
+
+
+@pytest.fixture
+def finished_sweep(write_recipe, tmp_path):
+    """A sweep whose runs are all finished; two functions say what each run recalled on validation and on test."""
+
+    def make(content, validation, test=None) -> Sweep:
+        sweep = Sweep.read(write_recipe(content), tmp_path / "runs")
+        for spec in sweep.needed.values():
+            finish(spec, sweep.runs, validation=validation(spec), test=(test or validation)(spec))
+        return sweep
+
+    return make
+
+
+@pytest.fixture
+def finish_run(tmp_path):
+    """Write one finished run into the folder ``runs``."""
+    return lambda spec, validation, test: finish(spec, tmp_path / "runs", validation=validation, test=test)
