@@ -116,11 +116,25 @@ def _sweep_and_report(recipe: Path, runs: Path, report: Path, jobs: int | None, 
     with _progress(len(sweep.needed), missing) as on_outcome:
         outcomes = sweep.train(jobs=jobs or _cores(), on_outcome=on_outcome)
     failed = [outcome for outcome in outcomes if outcome.error]
-    for outcome in failed:
-        typer.echo(f"failed: {sweep.needed[outcome.hash].folder_name}: {outcome.error}", err=True)
     if failed:
+        _print_failures(sweep, failed)
         raise SystemExit(2 if all(outcome.is_input for outcome in failed) else 1)
     _report(sweep, report, as_json, command, trained=missing)
+
+
+def _print_failures(sweep: "Sweep", failed: "list[Outcome]") -> None:
+    """One line for each cause; students that were not tried are counted before."""
+    from evendistill.experiments.engines import TEACHER_FAILED
+
+    causes: dict[str, list[str]] = {}
+    for outcome in failed:
+        causes.setdefault(outcome.error or "", []).append(sweep.needed[outcome.hash].folder_name)
+    orphans = causes.pop(TEACHER_FAILED, [])
+    if orphans:
+        typer.echo(f"{len(orphans)} students were not trained, since their teacher failed", err=True)
+    for error, names in causes.items():
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        typer.echo(f"failed: {names[0]}{others}: {error}", err=True)
 
 
 def _cores() -> int:

@@ -59,6 +59,13 @@ def test_thinning_keeps_rows_of_the_full_training_set_and_nests():
     assert load_data("digits", imbalance=1).train.fingerprint() == full.train.fingerprint()
 
 
+def test_the_training_set_has_the_sizes_of_its_profile():
+    full = load_data("digits").train.labels.bincount()
+    thinned = load_data("digits", imbalance=23, profile="step").train.labels.bincount()
+    assert thinned.tolist() == [*full[:5].tolist(), 4, 4, 4, 4, 4]
+    assert full.max() // 23 == 4
+
+
 def test_the_subset_seed_draws_other_training_rows_and_nothing_else():
     first, second = (load_data("digits", imbalance=20, subset_seed=seed) for seed in (0, 1))
     assert first.train.fingerprint() != second.train.fingerprint()

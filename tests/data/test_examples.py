@@ -147,6 +147,7 @@ def test_examples_are_taken_as_they_are():
         Listed([*items(), (torch.zeros(3), "cat")]),
         Listed([(torch.zeros(3), 1.0)]),
         Listed([(torch.zeros(3), 1j)]),
+        Listed([(torch.zeros(3), torch.tensor(1j))]),
         Listed([(torch.zeros(3), "cat")]),
         Listed([(torch.zeros(3), None)]),
         Listed([(torch.zeros(3), torch.tensor([1, 0]))]),

@@ -33,7 +33,7 @@ def test_a_class_that_the_teacher_all_but_rules_out_keeps_a_finite_prior():
 def test_true_labels_count():
     labels = TrueLabels(torch.tensor([0, 0, 2, 1]), 3)
     torch.testing.assert_close(labels.log_priors.exp(), torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64))
-    assert labels.targets(torch.tensor([2]), torch.zeros(1, 4)).tolist() == [[0.0, 0.0, 1.0]]
+    assert labels.targets(torch.tensor([2]), torch.zeros(1, 4)).tolist() == [2]
 
 
 def test_a_live_teacher_on_clean_inputs_is_the_cached_one_and_stays_in_eval_mode():

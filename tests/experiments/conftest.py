@@ -7,7 +7,7 @@ import yaml
 
 from evendistill.experiments.recipe import read_recipe
 from evendistill.experiments.sweep import Sweep
-from evendistill.storage.files import json_bytes, write_bytes
+from evendistill.storage.files import digest, json_bytes
 
 
 def found(recalls):
@@ -20,10 +20,11 @@ def finish(spec, runs, *, validation, test):
     """Write the folder of a finished run with these recalls."""
     folder = runs / spec.folder_name
     folder.mkdir(parents=True, exist_ok=True)
-    write_bytes(folder / "spec.json", json_bytes(spec.canonical()))
-    write_bytes(folder / "validation.json", json_bytes(found(validation)))
-    write_bytes(folder / "test.json", json_bytes(found(test)))
-    write_bytes(folder / "DONE", json_bytes({}))
+    (folder / "spec.json").write_bytes(json_bytes(spec.canonical()))
+    results = {"validation.json": json_bytes(found(validation)), "test.json": json_bytes(found(test))}
+    for name, payload in results.items():
+        (folder / name).write_bytes(payload)
+    (folder / "DONE").write_bytes(json_bytes({name: digest(payload) for name, payload in results.items()}))
     return folder
 
 

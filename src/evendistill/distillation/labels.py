@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evendistill.maths.losses import as_distribution
 from evendistill.models.inference import evaluating
 
 
@@ -20,12 +21,16 @@ class Labeller(Protocol):
     log_priors: Tensor
 
     def targets(self, rows: Tensor, inputs: Tensor) -> Tensor:
-        """Targets ``(B, C)`` of the examples in these rows ``(B,)``, whose inputs may have been augmented."""
+        """Targets of the examples in these rows ``(B,)``, whose inputs may have been augmented.
+
+        Returns:
+            ``(B, C)`` distributions, or labels ``(B,)``.
+        """
         ...
 
 
 class TrueLabels:
-    """The ground truth: one-hot targets, class priors by counting.
+    """The ground truth: labels as targets, class priors by counting.
 
     Args:
         labels: ``(N,)`` integers, on the device of the targets.
@@ -34,12 +39,11 @@ class TrueLabels:
 
     def __init__(self, labels: Tensor, num_classes: int) -> None:
         self._labels = labels
-        self._num_classes = num_classes
         self.log_priors = (labels.bincount(minlength=num_classes).double() / len(labels)).log()
 
     def targets(self, rows: Tensor, inputs: Tensor) -> Tensor:
-        """One-hot rows ``(B, C)``."""
-        return F.one_hot(self._labels[rows], self._num_classes).float()
+        """Labels ``(B,)``, which the losses take for one-hot rows."""
+        return self._labels[rows]
 
 
 class TeacherLabels:
@@ -80,7 +84,8 @@ class TeacherLabels:
         soft = soften(scores, self._temperature)
         if self._onehot_weight == 0:
             return soft
-        return torch.lerp(soft, self._truth.targets(rows, inputs).to(soft), self._onehot_weight)
+        truth = as_distribution(self._truth.targets(rows, inputs), soft)
+        return torch.lerp(soft, truth, self._onehot_weight)
 
     def _log_priors(self) -> Tensor:
         log_soft = F.log_softmax(self._scores.double() / self._temperature, dim=-1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from evendistill.experiments.spec import RunSpec
 
 MOST_TRIES = 3
+TEACHER_FAILED = "its teacher failed"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def train_locally(recipe: Path, runs: Path, needed: Mapping[str, RunSpec], *, jo
     try:
         while waiting or any(worker.busy for worker in workers):
             for orphan in _orphans(waiting, ended):
-                yield Outcome(orphan, "its teacher failed", is_input=True)
+                yield Outcome(orphan, TEACHER_FAILED, is_input=True)
             for worker in workers:
                 ready = next((name for name, spec in waiting.items() if _is_ready(spec, needed, ended)), None)
                 if not worker.busy and ready is not None:
@@ -135,6 +136,8 @@ class _Worker:
 
 def _reporting(workers: list[_Worker]) -> list[_Worker]:
     busy = {worker.connection: worker for worker in workers if worker.busy}
+    if not busy:  # all that was left had lost its teacher; waiting for nobody would never end
+        return []
     return [busy[connection] for connection in wait(list(busy)) if isinstance(connection, Connection)]
 
 

@@ -1,6 +1,7 @@
 """A recipe file: which teachers, which students, how often; read strictly, with one clear line for each mistake."""
 
 import difflib
+import re
 import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -115,8 +116,8 @@ def read_recipe(path: Path) -> GridSpec:
         raise ValueError(f"{path}: {_one_line(error)}") from None
 
 
-class _OnceLoader(yaml.SafeLoader):
-    """YAML itself forbids to say a field twice; PyYAML would drop the first."""
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 forbids to say a field twice and reads 1e-3 as a number; PyYAML would drop the first and read a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         said = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -125,9 +126,14 @@ class _OnceLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def _plain(path: Path) -> Any:  # noqa: ANN401 - whatever a recipe says
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceLoader)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+NO_LABEL = -(2**31)
+
 
 def check_scores(scores: Tensor) -> None:
     """Raise ``ValueError`` unless ``scores`` is a floating ``(B, C)`` tensor with at least two columns."""
@@ -23,7 +25,7 @@ def as_distribution(targets: Tensor, scores: Tensor) -> Tensor:
     Raises:
         ValueError: if the shapes do not belong together.
     """
-    if targets.ndim == 1 and not targets.is_floating_point() and len(targets) == len(scores):
+    if _are_labels(targets, scores):
         return F.one_hot(targets.long(), scores.shape[1]).to(scores.dtype)
     if targets.shape != scores.shape or not targets.is_floating_point():
         raise ValueError(
@@ -96,7 +98,10 @@ def margin_loss(
     """
     check_scores(scores)
     log_costs = _one_log_costs(costs, log_costs, scores)
-    return (as_distribution(targets, scores) * label_losses(at_least_float32(scores) - log_costs)).sum(dim=-1)
+    shifted = at_least_float32(scores) - log_costs
+    if _are_labels(targets, scores):  # one kernel; no label is to be ignored, whatever torch's default says
+        return F.cross_entropy(shifted, targets.long(), reduction="none", ignore_index=NO_LABEL)
+    return (as_distribution(targets, scores) * label_losses(shifted)).sum(dim=-1)
 
 
 def weighted_loss(scores: Tensor, targets: Tensor, costs: Tensor) -> Tensor:
@@ -123,6 +128,10 @@ def weighted_loss(scores: Tensor, targets: Tensor, costs: Tensor) -> Tensor:
     if not bool((costs >= 0).all()):
         raise ValueError(f"costs must be non-negative, the least is {costs.min().item():g}")
     return (costs * as_distribution(targets, scores) * label_losses(scores)).sum(dim=-1)
+
+
+def _are_labels(targets: Tensor, scores: Tensor) -> bool:
+    return targets.ndim == 1 and not targets.is_floating_point() and len(targets) == len(scores)
 
 
 def _one_log_costs(costs: Tensor | None, log_costs: Tensor | None, scores: Tensor) -> Tensor:

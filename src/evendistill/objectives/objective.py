@@ -23,7 +23,7 @@ class Objective(Protocol):
         ...
 
     def __call__(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """Scalar to descend on a training batch, from raw scores ``(B, C)`` and targets ``(B, C)``."""
+        """Scalar to descend on a training batch, from raw scores ``(B, C)`` and targets ``(B, C)`` or ``(B,)``."""
         ...
 
     def ascend(self, errors: Tensor) -> None:

@@ -135,7 +135,7 @@ class MarginObjective(nn.Module):
         return self.multipliers.weights
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
-        """Mean margin loss of raw scores ``(B, C)`` against targets ``(B, C)``; no gradient reaches the costs."""
+        """Mean margin loss of scores ``(B, C)`` against targets ``(B, C)`` or ``(B,)``; costs get no gradient."""
         return margin_loss(scores, targets, log_costs=self.log_costs).mean()
 
     @torch.no_grad()

@@ -82,7 +82,7 @@ def _steps(state: State, problem: Problem, train: Examples, held_out: HeldOut | 
             state.gains = held_out.gains(state.network, state.generator)
             state.objective.ascend(state.gains)
         loss = _descend(state, problem, batch.to(state.device), inputs.to(state.device, non_blocking=True))
-        state.losses[state.step % state.steps_per_epoch] = loss
+        state.losses.append(loss)
         state.step += 1
         state.keep_iterate()
         yield
@@ -90,7 +90,7 @@ def _steps(state: State, problem: Problem, train: Examples, held_out: HeldOut | 
 
 def _descend(state: State, problem: Problem, rows: Tensor, inputs: Tensor) -> Tensor:
     state.set_learning_rate()
-    with torch.autocast(state.device.type, dtype=torch.bfloat16, enabled=state.recipe.precision == "bf16"):
+    with state.precision():
         scores = state.network(inputs)
     loss = state.objective(scores, problem.labeller.targets(rows, inputs))
     state.optimiser.zero_grad(set_to_none=True)
@@ -101,7 +101,8 @@ def _descend(state: State, problem: Problem, rows: Tensor, inputs: Tensor) -> Te
 
 def _end_epoch(state: State, problem: Problem, robust_k: int) -> None:
     """Look at the losses of the epoch, which is the only time that the host waits for them, and write them down."""
-    losses = state.losses.tolist()
+    losses = torch.stack(state.losses).tolist()
+    state.losses = []
     for position, loss in enumerate(losses):
         if not math.isfinite(loss):
             step = state.step - state.steps_per_epoch + position

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -44,12 +45,18 @@ class State:
         self.steps_per_epoch = len(problem.task.train) // self.batch_size
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.step = 0
-        self.losses = torch.zeros(self.steps_per_epoch, device=device)
+        self.losses: list[Tensor] = []  # of this epoch, left on the device: looking at one would wait for it
         self.gains: Tensor | None = None
         self.history: list[dict[str, Any]] = []
         self.iterates: list[dict[str, Tensor]] = []
         self.best: dict[str, Any] | None = None
         self._check_memory()
+
+    def precision(self) -> AbstractContextManager[object]:
+        """Autocast to bfloat16, or nothing at all: even a disabled autocast costs time."""
+        if self.recipe.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
 
     @property
     def epoch(self) -> int:
@@ -91,7 +98,7 @@ class State:
             "generator": self.generator.get_state(),
             "randomness": randomness.capture(self.device),
             "step": self.step,
-            "losses": self.losses,
+            "losses": torch.stack(self.losses) if self.losses else None,
             "gains": self.gains,
             "history": self.history,
             "iterates": self.iterates,
@@ -105,7 +112,7 @@ class State:
         self.objective.load_state_dict(state["objective"])
         self.generator.set_state(state["generator"])
         self.step = state["step"]
-        self.losses.copy_(state["losses"])
+        self.losses = [] if state["losses"] is None else list(state["losses"].to(self.device))
         self.gains = state["gains"]
         self.history = state["history"]
         self.iterates = state["iterates"]

@@ -17,8 +17,7 @@ def verdict(table: Table) -> str:
     )
     if best := _better_on_test(table, chosen):
         sentences.append(
-            f"On test the {best.title} did better ({best.test.robust.percent()} %), "
-            "which could not be known from validation."
+            f"On test the {best.title} did better ({best.test.robust.percent()} %), but validation did not say so."
         )
     return " ".join([*sentences, _limits(table)])
 

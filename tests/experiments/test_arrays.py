@@ -1,0 +1,137 @@
+"""Scores and labels from files of anyone's making, or one error that names the file."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from evendistill.experiments.arrays import read_scores
+
+SCORES = np.random.default_rng(0).normal(size=(4, 3))
+LABELS = np.array([0, 2, 1, 0])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    np.savez(tmp_path / "both.npz", scores=SCORES, labels=LABELS)
+    np.save(tmp_path / "scores.npy", SCORES)
+    np.save(tmp_path / "labels.npy", LABELS)
+    np.savetxt(tmp_path / "scores.csv", SCORES, delimiter=",")
+    np.savetxt(tmp_path / "labels.csv", LABELS, fmt="%d")
+    return tmp_path
+
+
+def refused(folder, scores, labels=None, *, naming, saying):
+    with pytest.raises(ValueError, match=saying) as caught:
+        read_scores(folder / scores, folder / labels if labels else None)
+    assert str(caught.value).startswith(f"{folder / naming}: ")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels"),
+    [
+        ("both.npz", None),
+        ("both.npz", "both.npz"),
+        ("both.npz", "labels.csv"),
+        ("scores.npy", "labels.csv"),
+        ("scores.npy", "labels.npy"),
+        ("scores.csv", "labels.csv"),
+    ],
+)
+def test_scores_and_labels_are_read_from_any_pair_of_files(folder, scores, labels):
+    read, of = read_scores(folder / scores, folder / labels if labels else None)
+    assert (read.dtype, of.dtype) == (torch.float64, torch.int64)
+    np.testing.assert_allclose(read.numpy(), SCORES, rtol=1e-15)
+    np.testing.assert_array_equal(of.numpy(), LABELS)
+
+
+def test_labels_may_be_whole_numbers_with_a_point_and_scores_integers(tmp_path):
+    np.savez(tmp_path / "both.npz", scores=np.eye(3, dtype=np.int8), labels=np.array([0.0, 1.0, 2.0]))
+    scores, labels = read_scores(tmp_path / "both.npz")
+    assert torch.equal(scores, torch.eye(3, dtype=torch.float64))
+    assert labels.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("scores", ["scores.npy", "scores.csv"])
+def test_scores_alone_need_labels(folder, scores):
+    refused(folder, scores, naming=scores, saying="expected an .npz with arrays scores and labels, or give --labels")
+
+
+@pytest.mark.parametrize("held", [{"scores": SCORES}, {"labels": LABELS}, {"logits": SCORES, "labels": LABELS}])
+def test_an_npz_without_both_arrays_is_refused(tmp_path, held):
+    np.savez(tmp_path / "both.npz", **held)
+    refused(tmp_path, "both.npz", naming="both.npz", saying="expected an .npz with arrays scores and labels")
+
+
+def test_an_npz_without_the_array_that_is_wanted_is_refused(folder):
+    np.savez(folder / "odd.npz", logits=SCORES)
+    refused(folder, "odd.npz", "labels.csv", naming="odd.npz", saying="scores must be numbers")
+    refused(folder, "scores.npy", "odd.npz", naming="odd.npz", saying="labels must be whole numbers")
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [SCORES[:, :1], SCORES[:, 0], SCORES[None], SCORES + 1j, SCORES > 0, SCORES.astype(str)],
+    ids=["one column", "a vector", "three axes", "complex", "booleans", "text"],
+)
+def test_scores_that_are_no_rows_of_numbers_are_refused(folder, scores):
+    np.save(folder / "odd.npy", scores)
+    refused(folder, "odd.npy", "labels.csv", naming="odd.npy", saying=r"scores must be numbers of shape \(N, C\)")
+
+
+def test_a_table_of_one_column_is_refused(folder):
+    refused(folder, "labels.csv", "labels.csv", naming="labels.csv", saying=r"scores must be .* got float64 \(4,\)")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [LABELS + 0.5, LABELS[:, None], LABELS.astype(str), LABELS > 0, LABELS + 0j]
+    + [np.array([0, 1, 0, odd]) for odd in (np.nan, np.inf, -np.inf, 1e30)]
+    + [np.array([0, 1, 0, 2**64 - 1], dtype=np.uint64)],
+    ids=["halves", "a column", "text", "booleans", "complex", "nan", "inf", "-inf", "1e30", "2^64-1"],
+)
+def test_labels_that_are_no_whole_numbers_are_refused(folder, labels):
+    np.save(folder / "odd.npy", labels)
+    refused(folder, "scores.npy", "odd.npy", naming="odd.npy", saying=r"labels must be whole numbers of shape \(N,\)")
+
+
+@pytest.mark.parametrize("which", ["scores", "labels"])
+def test_no_pickle_is_loaded(folder, which):
+    objects = np.array([[1, None]], dtype=object)
+    np.savez(
+        folder / "both.npz",
+        scores=objects if which == "scores" else SCORES,
+        labels=objects if which == "labels" else LABELS,
+    )
+    refused(folder, "both.npz", naming="both.npz", saying="Object arrays cannot be loaded")
+    (folder / "pickle.npy").write_bytes(pickle.dumps([1, 2]))
+    pair = ("pickle.npy", "labels.csv") if which == "scores" else ("scores.npy", "pickle.npy")
+    refused(folder, *pair, naming="pickle.npy", saying="cannot be read as numbers")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("both.npz", lambda b: b[: len(b) // 2]),
+        ("both.npz", lambda b: b[:150] + b"XXXX" + b[154:]),
+        ("both.npz", lambda b: b"PK\x03\x04junk"),
+        ("scores.npy", lambda b: b[:-5]),
+        ("scores.npy", lambda b: b[:20]),
+        ("scores.npy", lambda b: b""),
+        ("scores.csv", lambda b: b""),
+        ("scores.csv", lambda b: b"a,b,c\n" + b),
+        ("scores.csv", lambda b: b + b"1,2\n"),
+        ("scores.csv", lambda b: b"\xff\xfe" + b),
+    ],
+)
+def test_a_damaged_file_is_refused_by_name(folder, name, damage):
+    path = folder / name
+    path.write_bytes(damage(path.read_bytes()))
+    refused(folder, name, "labels.csv", naming=name, saying="cannot be read as numbers")
+
+
+@pytest.mark.parametrize(("scores", "labels"), [("missing.npz", None), ("scores.npy", "missing.npz")])
+def test_a_missing_file_is_refused_by_name(folder, scores, labels):
+    refused(folder, scores, labels, naming="missing.npz", saying="there is no such file")

@@ -1,0 +1,166 @@
+"""The page needs nothing but itself, shows text as text, and says what the table says."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from evendistill.experiments.report.page import write_report
+from evendistill.experiments.report.table import entry, grid_of, make_table, markdown
+
+ATTACK = "<script>alert(1)</script>"
+BREAK_OUT = '</script><script>alert("2")</script>'
+VOID = {"meta", "link", "img", "br", "hr", "input", "source", "base"}
+WORST = {"standard": 0.2, "balanced": 0.6, "robust": 0.5}
+
+
+class Page(HTMLParser):
+    """Elements, their attributes, and the text that a reader sees in them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.cells, self.selected, self.styles, self.seen = [], [], [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+        if dict(attrs).get("class") == "selected":
+            self.selected.append(len(self.cells) - 1)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        inside = self.open[-1] if self.open else ""
+        if inside in ("td", "th"):
+            self.cells[-1] += data
+        if inside == "style":
+            self.styles.append(data)
+        elif inside != "script":
+            self.seen.append(data)
+
+    def count(self, tag):
+        return sum(name == tag for name, _ in self.elements)
+
+    @property
+    def text(self):
+        return "".join(self.seen)
+
+
+@pytest.fixture
+def table(finished_sweep, plain):
+    """A table that is no rectangle: one kind of student is missing under the second teacher."""
+    plain["teachers"]["objectives"] = ["standard", "robust"]
+    full = make_table(finished_sweep(plain, lambda spec: [0.9, WORST[spec.objective.name] + 0.1 * spec.order_seed]))
+    rows = [row for row in full.rows if (row.teacher, row.student) != ("robust", "standard")]
+    return replace(full, rows=tuple(rows), class_names=("cat", "dog"))
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(table, command="evendistill run recipe.yaml"):
+        return write_report(table, tmp_path / "report", command=command)
+
+    return write
+
+
+def test_the_page_fetches_nothing(table, written):
+    text = written(table).read_text("utf-8")
+    page = Page(text)
+    fetched = [
+        value
+        for tag, attributes in page.elements
+        for name, value in attributes.items()
+        if name in ("src", "srcset", "data", "action", "poster") or (name == "href" and tag in ("link", "base"))
+    ]
+    assert fetched == []
+    assert not [tag for tag, _ in page.elements if tag in ("iframe", "object", "embed", "link")]
+    assert not re.search(r"@import|url\(", "".join(page.styles))
+    assert page.count("script") >= 2
+    assert "Plotly.newPlot" in text
+    assert 1e6 < len(text) < 8e6  # plotly's own code, once
+    assert page.open == []
+
+
+def test_the_page_says_what_the_table_says(table, written):
+    page = Page(written(table).read_text("utf-8"))
+    teachers, lines = grid_of(table)
+    shown = ["student", *(f"{name} teacher" for name in teachers)]
+    for title, rows in lines:
+        shown += [title, *(entry(row) for row in rows)]
+    assert page.cells[: len(shown)] == shown
+    assert page.cells.count("") == 1
+    assert sum("★" in cell for cell in page.cells) == 1
+    assert [page.cells[position] for position in page.selected] == ["65.0 ± 5.0 (77.5 ± 2.5) ★"]
+
+
+def test_the_page_shows_the_recalls_of_each_class(table, written):
+    page = Page(written(table).read_text("utf-8"))
+    start = page.cells.index("class")
+    assert page.cells[start:] == [
+        *("class", "its teacher", "selected student", "standard distillation"),
+        *("cat", "90.0", "90.0", "90.0"),
+        *("dog", "25.0" if table.selected.teacher == "standard" else "55.0", "65.0", "25.0"),
+    ]
+
+
+def test_a_class_that_no_example_has_is_called_absent(table, written):
+    rows = [replace(row, test=replace(row.test, recalls=(0.9, float("nan")))) for row in table.rows]
+    page = Page(written(replace(table, rows=tuple(rows))).read_text("utf-8"))
+    assert page.cells[-4:] == ["dog", "absent", "absent", "absent"]
+    assert "nan" not in page.text
+
+
+@pytest.mark.parametrize("name", [ATTACK, BREAK_OUT, "<b>bold</b> & 'quoted' \"twice\"", "猫 🐱"])
+def test_names_are_shown_as_text(table, written, name):
+    benign = Page(written(table).read_text("utf-8"))
+    text = written(replace(table, name=name, class_names=(name, "dog")), f"evendistill run {name}").read_text("utf-8")
+    page = Page(text)
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in benign.elements]
+    assert name in page.cells
+    assert page.text.count(name) == 4  # title, heading, recalls, command
+    assert ATTACK not in text
+
+
+def test_the_page_says_how_its_numbers_come_about(table, written):
+    page = Page(written(table, "evendistill demo --seeds 2").read_text("utf-8"))
+    assert "evendistill demo --seeds 2" in page.text
+    assert "over seeds 0, 1; each student learns from the teacher of its own seed." in page.text
+    assert "Validation chose the balanced student of a" in page.text
+    fixed = Page(written(replace(table, matched=False, seeds=(4,), robust_k=2)).read_text("utf-8"))
+    assert "over seeds 4; one teacher for all students." in fixed.text
+    assert "worst-2 accuracy" in fixed.text
+
+
+def test_beside_the_page_lie_the_table_and_the_picture(table, written):
+    folder = written(table).parent
+    assert {path.name for path in folder.iterdir()} == {"index.html", "table.md", "frontier.svg"}
+    assert (folder / "table.md").read_text("utf-8") == markdown(table)
+
+
+def test_the_picture_is_the_same_at_every_drawing_and_fetches_nothing(table, written):
+    picture = written(table).parent / "frontier.svg"
+    first = picture.read_bytes()
+    written(table)
+    assert picture.read_bytes() == first
+    root = ElementTree.fromstring(first)
+    links = [value for node in root.iter() for name, value in node.attrib.items() if name.endswith("href")]
+    assert links
+    assert all(link.startswith("#") for link in links)
+    words = "".join(root.itertext())
+    assert "average accuracy on test (%)" in words
+    assert "robust, teacher-labelled" in words
+
+
+def test_a_report_without_students_shows_the_teachers(finished_sweep, plain, written):
+    del plain["students"]
+    page = Page(written(make_table(finished_sweep(plain, lambda spec: [0.9, 0.5]))).read_text("utf-8"))
+    assert "There are no students to choose from." in page.text
+    assert "standard teacher alone" in page.cells

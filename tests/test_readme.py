@@ -1,0 +1,78 @@
+"""Every command and every line of code in the README runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evendistill.experiments.grid import expand
+from evendistill.experiments.recipe import read_recipe
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_it_has_what_this_file_tests():
+    assert len(blocks("python")) == 2
+    assert len(blocks("yaml")) == 1
+    assert [line.split("#")[0].strip() for line in blocks("sh")[0].splitlines()] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=["fifteen lines", "own loop"])
+def test_its_python_runs(code):
+    space: dict[str, object] = {}
+    exec(compile(code, "README", "exec"), space)
+    assert "loss" in space or "metrics" in space
+
+
+def test_the_fifteen_lines_are_at_most_fifteen():
+    code = [line for line in blocks("python")[0].splitlines() if line.strip()]
+    assert len(code) <= 15
+
+
+def test_the_fifteen_lines_beat_standard_distillation_in_the_worst_class():
+    code = blocks("python")[0]
+    worst = []
+    for change in ({}, {"ed.Balanced()": "ed.Standard()", "ed.Robust()": "ed.Standard()"}):
+        for old, new in change.items():
+            assert old in code
+            code = code.replace(old, new)
+        space: dict[str, object] = {}
+        import torch
+
+        torch.manual_seed(0)
+        exec(compile(code, "README", "exec"), space)
+        worst.append(space["metrics"].worst_class_accuracy)  # pyright: ignore[reportAttributeAccessIssue]
+    assert worst[0] > worst[1] + 0.1
+
+
+def test_its_commands_run_on_its_recipe(tmp_path):
+    (tmp_path / "my-first.yaml").write_text(blocks("yaml")[0])
+    assert len(expand(read_recipe(tmp_path / "my-first.yaml"))) == 2 + 2 * (2 + 4)
+    np.savez(tmp_path / "predictions.npz", scores=np.eye(3), labels=np.arange(3))
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("evendistill")]
+    assert len(lines) == 3
+    for line in lines:
+        done = subprocess.run(
+            [sys.executable, "-m", *line.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_file_it_names_is_there():
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README.read_text(encoding="utf-8")):
+        assert (README.parent / target).exists(), target
+
+
+def test_its_table_is_the_committed_one():
+    committed = (README.parent / "results/digits-lt/table.md").read_text(encoding="utf-8")
+    rows = [line for line in committed.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == 5
+    for row in rows:
+        assert row in README.read_text(encoding="utf-8")
