@@ -27,6 +27,10 @@ def run(draw: int, folder: Path) -> list[dict[str, Any]]:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["cells"]
 
 
+def validation(cell: dict[str, Any]) -> tuple[float, float]:
+    return cell["validation_worst_class_accuracy"]["mean"], cell["validation_average_accuracy"]["mean"]
+
+
 def percent(cell: dict[str, Any], key: str) -> str:
     return f"{100 * cell[key]['mean']:.1f} ± {100 * cell[key]['se']:.1f}"
 
@@ -34,7 +38,7 @@ def percent(cell: dict[str, Any], key: str) -> str:
 def line(draw: int, cells: list[dict[str, Any]]) -> str:
     plain = next(cell for cell in cells if cell["teacher"] == cell["student"] == "standard")
     students = [cell for cell in cells if cell["student"] != "none" and "robust" in (cell["teacher"], cell["student"])]
-    robust = max(students, key=lambda cell: cell["validation_worst_class_accuracy"]["mean"])
+    robust = max(students, key=validation)
     gain = 100 * (robust["worst_class_accuracy"]["mean"] - plain["worst_class_accuracy"]["mean"])
     labels = f", {robust['validation_labels']}-labelled" if robust["validation_labels"] else ""
     marked = " (chosen among all)" if robust["selected"] else ""

@@ -1,5 +1,6 @@
 """Whatever a recipe file holds, the answer is a grid or one line that names file, field and mistake."""
 
+import tracemalloc
 from importlib import resources
 
 import pytest
@@ -208,6 +209,7 @@ def test_a_misspelt_needed_field_is_called_misspelt_rather_than_missing(write_re
         (["data", "profile"], "steep", "data.profile: input should be 'exponential' or 'step', got 'steep'"),
         (["data", "subset_seed"], -1, "data.subset_seed: "),
         (["data"], None, "data: "),
+        (["data", "source"], "mnist", "data.source: input should be 'digits', got 'mnist'"),
         (["training", "epochs"], 0, "training: epochs must be at least 1, got 0"),
         (["training", "epochs"], "5", "training: epochs must be"),
         (["training", "schedule"], "cosin", "schedule must be one of cosine, step, constant, got 'cosin'"),
@@ -280,14 +282,20 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("field", ["name", "data", "seeds", "training", "teacher_seed", "epochs"])
-def test_a_recipe_that_unfolds_without_end_is_refused_in_no_time(write_recipe, plain, field):
-    """Nine lists of nine lists of ...: a line that showed it whole would not fit into memory."""
-    bomb = "\n".join(["  - &l0 [1, 1, 1]", *(f"  - &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 12))])
+def test_a_recipe_that_unfolds_a_millionfold_is_refused_without_unfolding_it(write_recipe, plain, field):
+    """Nine lists of nine lists of ...: shown whole they take 45 MB, two levels more and no memory would hold them."""
+    bomb = "\n".join(["  - &l0 [1, 1, 1]", *(f"  - &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 8))])
     plain.pop(field, None)
     text = yaml.safe_dump(plain) + f"{field}:\n{bomb}\n"
     if field == "epochs":
         text = yaml.safe_dump({**plain, "training": {}}).replace("training: {}", f"training:\n epochs:\n{bomb}")
-    assert field in complaint(write_recipe(text))
+    path = write_recipe(text)
+    tracemalloc.start()
+    try:
+        assert field in complaint(path)
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
 
 
 def check_answer(path, content):

@@ -25,7 +25,7 @@ STUDENT = {
     "teacher": TEACHER,
     "listening": {"temperature": 3.0, "validation_labels": "teacher"},
 }
-OTHER_DATA = {"source": "mnist", "imbalance": 21, "profile": "step", "subset_seed": 1, "split_seed": 1}
+OTHER_DATA = {"imbalance": 21, "profile": "step", "subset_seed": 1, "split_seed": 1}
 OTHER_TRAINING = {
     "epochs": 51,
     "batch_size": 64,
@@ -164,7 +164,7 @@ def test_milestones_change_the_hash():
 
 def test_no_field_is_forgotten_by_the_tests_above():
     assert {field.name for field in fields(Recipe)} == {*OTHER_TRAINING, "milestones", "checkpoint_every"}
-    assert set(DataSpec.model_fields) == set(OTHER_DATA)
+    assert set(DataSpec.model_fields) == {*OTHER_DATA, "source"}  # there is one source so far
     assert set(ListeningSpec.model_fields) == set(OTHER_LISTENING)
     parts = {"data", "training", "network", "objective", "teacher", "listening"}
     assert set(RunSpec.model_fields) == {*OTHER_RUN, *parts}
@@ -249,6 +249,7 @@ def test_a_validation_temperature_that_nobody_reads_is_no_part_of_the_name():
     [
         (("seed",), 0),
         (("data", "imbalanced"), 3),
+        (("data", "source"), "mnist"),
         (("network", "hiden"), [3]),
         (("network", "width"), 3),
         (("network", "kind"), "resnet"),

@@ -305,3 +305,9 @@ def test_a_cost_that_is_not_positive_is_refused_with_its_value(cost, shown):
 def test_weighted_loss_refuses_a_negative_cost_with_its_value(cost, shown):
     with pytest.raises(ValueError, match=f"^costs must be non-negative, the least is {shown}$"):
         weighted_loss(torch.zeros(2, 3), torch.tensor([0, 1]), torch.tensor([1.0, cost, 2.0]))
+
+
+def test_no_label_is_quietly_ignored():
+    """torch's cross-entropy passes over the label -100 unless it is told otherwise."""
+    with pytest.raises(IndexError):
+        margin_loss(torch.zeros(1, 3), torch.tensor([-100]), torch.ones(3))

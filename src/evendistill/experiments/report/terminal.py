@@ -18,7 +18,12 @@ def print_table(table: Table, page: Path) -> None:
     title = f"{table.name}: test {table.robust_name} (average accuracy), %; {len(table.seeds)} seeds"
     grid = Grid("student", *(f"{name} teacher" for name in teachers), title=title, caption="★ chosen on validation")
     for name, rows in lines:
-        marked = (f"[bold]{entry(row)}[/bold]" if row and row.selected else entry(row) for row in rows)
+        lines_of = [
+            entry(row).replace(" (", "\n(") for row in rows
+        ]  # average below, or 80 columns would break it anywhere
+        marked = [
+            f"[bold]{text}[/bold]" if row and row.selected else text for row, text in zip(rows, lines_of, strict=True)
+        ]
         grid.add_row(name, *marked)
     console.print(grid)
     console.print(verdict(table), highlight=False)
