@@ -150,7 +150,7 @@ def _report(sweep: "Sweep", folder: Path, as_json: bool, command: str, *, traine
     table: Table = make_table(sweep)
     page = write_report(table, folder, command=command).resolve()
     if as_json:
-        _print_json({"cells": cells_as_json(table), "report": str(page), "trained": trained})
+        _print_json({"cells": cells_as_json(table), "command": command, "report": str(page), "trained": trained})
     else:
         print_table(table, page)
 

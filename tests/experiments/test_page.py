@@ -142,7 +142,10 @@ def test_the_page_says_how_its_numbers_come_about(table, written):
 def test_beside_the_page_lie_the_table_and_the_picture(table, written):
     folder = written(table).parent
     assert {path.name for path in folder.iterdir()} == {"index.html", "table.md", "frontier.svg"}
-    assert (folder / "table.md").read_text("utf-8") == markdown(table)
+    lines = (folder / "table.md").read_text("utf-8")
+    assert lines.startswith(markdown(table))
+    assert "over seeds 0, 1;" in lines
+    assert lines.endswith("Regenerate with `evendistill run recipe.yaml`.\n")
 
 
 def test_the_picture_is_the_same_at_every_drawing_and_fetches_nothing(table, written):

@@ -223,7 +223,7 @@ def test_a_misspelt_needed_field_is_called_misspelt_rather_than_missing(write_re
         (["robust_k"], 0, "robust_k: input should be greater than or equal to 1, got 0"),
         (["seeds"], 0, "seeds: must be a list or a count from 1 to 1000, got 0"),
         (["seeds"], -3, "seeds: must be a list or a count from 1 to 1000, got -3"),
-        (["seeds"], 10**12, "seeds: must be a list or a count from 1 to 1000, got 1000000000000"),
+        (["seeds"], MOST_SEEDS + 1, "seeds: must be a list or a count from 1 to 1000, got 1001"),
         (["seeds"], list(range(MOST_SEEDS + 1)), "seeds: "),
         (["seeds"], [], "seeds: "),
         (["seeds"], [0, 0], "seeds: must differ from one another, got 0 twice"),

@@ -112,7 +112,7 @@ def test_markdown_shows_the_numbers_in_percent(table):
 
 
 def test_markdown_matches_json_number_for_number(table, tmp_path):
-    write_markdown(table, tmp_path / "table.md")
+    write_markdown(table, tmp_path / "table.md", command="evendistill demo")
     shown = re.findall(r"([\d.]+) ± ([\d.]+) \(([\d.]+) ± ([\d.]+)\)", (tmp_path / "table.md").read_text("utf-8"))
     told = {
         tuple(

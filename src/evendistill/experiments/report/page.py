@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 
 from evendistill.experiments.report.picture import frontier_figure, recall_rows, recalls_figure, write_frontier
-from evendistill.experiments.report.table import Table, entry, grid_of, write_markdown
+from evendistill.experiments.report.table import Table, caption, entry, grid_of, write_markdown
 from evendistill.experiments.report.verdict import verdict
 from evendistill.storage.files import write_bytes
 
@@ -32,7 +32,7 @@ def write_report(table: Table, folder: Path, *, command: str) -> Path:
         The page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_markdown(table, folder / "table.md")
+    write_markdown(table, folder / "table.md", command=command)
     write_frontier(table, folder / "frontier.svg")
     page = folder / "index.html"
     write_bytes(page, _page(table, command).encode())
@@ -40,8 +40,8 @@ def write_report(table: Table, folder: Path, *, command: str) -> Path:
 
 
 def _page(table: Table, command: str) -> str:
-    frontier = frontier_figure(table).to_html(full_html=False, include_plotlyjs=True)
-    recalls = recalls_figure(table).to_html(full_html=False, include_plotlyjs=False)
+    frontier = frontier_figure(table).to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
+    recalls = recalls_figure(table).to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
     title = escape(table.name)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -52,7 +52,7 @@ def _page(table: Table, command: str) -> str:
 <h2>Average against {escape(table.robust_name)}</h2>
 <figure>{frontier}</figure>
 <h2>Every combination</h2>
-<p>{escape(_caption(table))}</p>
+<p>{escape(caption(table))}</p>
 <div class="scroll">{_html_table(table)}</div>
 <h2>Recall of each class</h2>
 <figure>{recalls}</figure>
@@ -61,15 +61,6 @@ def _page(table: Table, command: str) -> str:
 <p><code>{escape(command)}</code></p>
 </main></body></html>
 """
-
-
-def _caption(table: Table) -> str:
-    return (
-        f"Test {table.robust_name} in percent, average accuracy in brackets; mean ± standard error over seeds "
-        f"{', '.join(map(str, table.seeds))}; "
-        + ("each student learns from the teacher of its own seed" if table.matched else "one teacher for all students")
-        + ". ★ chosen on validation."
-    )
 
 
 def _html_table(table: Table) -> str:

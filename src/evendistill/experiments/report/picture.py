@@ -7,8 +7,15 @@ from evendistill.experiments.frontier import pareto_front
 from evendistill.experiments.report.table import Row, Table
 
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5")
-MARKS = {"none": "x", "standard": "circle", "balanced": "square", "robust": "diamond"}
-MATPLOTLIB_MARKS = {"x": "x", "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^"}
+SHAPES = (
+    ("x", "x"),
+    ("circle", "o"),
+    ("square", "s"),
+    ("diamond", "D"),
+    ("triangle-up", "^"),
+    ("star", "*"),
+    ("triangle-down", "v"),
+)
 
 
 def points(rows: tuple[Row, ...]) -> list[tuple[float, float]]:
@@ -38,15 +45,20 @@ def frontier_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
             y=y,
             mode="markers",
             name=f"{teacher} teacher",
+            legendgroup=teacher,
             text=[row.title for row in rows],
             error_x={"array": [_se(row.test.average.se) for row in rows], "thickness": 1},
             error_y={"array": [_se(row.test.robust.se) for row in rows], "thickness": 1},
-            marker={"color": colour, "size": 11, "symbol": [_mark(row) for row in rows]},
+            marker={"color": colour, "size": 11, "symbol": [shapes(table)[row.student_title][0] for row in rows]},
             hovertemplate="%{text}<br>average %{x:.1f} %, worst %{y:.1f} %<extra></extra>",
         )
+    for title, (symbol, _) in shapes(table).items():
+        name = "teacher alone" if title == "none" else f"{title} student"
+        mark = {"color": "#777", "size": 9, "symbol": symbol}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=mark)
     if chosen := table.selected:
         ((x, y),) = points((chosen,))
-        figure.add_annotation(x=x, y=y, text="selected on validation", showarrow=True, ax=-60, ay=-35)
+        figure.add_annotation(x=x, y=y, text="selected on validation", showarrow=True, arrowhead=0, ax=0, ay=-40)
     figure.update_layout(
         template="simple_white",
         xaxis_title="average accuracy on test (%)",
@@ -95,30 +107,40 @@ def write_frontier(table: Table, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    with matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none"}):
-        figure, axes = pyplot.subplots(figsize=(7, 4.6), layout="constrained")
+    with matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}):
+        figure, axes = pyplot.subplots(figsize=(7.2, 4.6), layout="constrained")
         at = front(table)
         axes.plot([x for x, _ in at], [y for _, y in at], color="black", linewidth=1, label="Pareto frontier")
-        for colour, (teacher, rows) in zip(COLOURS * 9, _by_teacher(table).items(), strict=False):
-            for row, (x, y) in zip(rows, points(tuple(rows)), strict=True):
-                axes.errorbar(
-                    x,
-                    y,
-                    xerr=_se(row.test.average.se),
-                    yerr=_se(row.test.robust.se),
-                    fmt=MATPLOTLIB_MARKS[_mark(row)],
-                    color=colour,
-                    elinewidth=0.6,
-                    label=f"{teacher} teacher" if row is rows[0] else None,
-                )
+        colours = dict(zip(_by_teacher(table), COLOURS * 9, strict=False))
         for row, (x, y) in zip(table.rows, points(table.rows), strict=True):
-            axes.annotate(row.student_title, (x, y), xytext=(5, 3), textcoords="offset points", fontsize=7)
-        if chosen := table.selected:
-            axes.scatter(*points((chosen,))[0], s=160, facecolors="none", edgecolors="black", label="selected")
+            errors = {"xerr": _se(row.test.average.se), "yerr": _se(row.test.robust.se)}
+            marker, colour = shapes(table)[row.student_title][1], colours[row.teacher]
+            axes.errorbar(x, y, errors["yerr"], errors["xerr"], fmt=marker, color=colour, elinewidth=0.6, markersize=7)
+        for label, row in (("selected on validation", table.selected), ("standard distillation", _plain(table))):
+            if row is not None:
+                arrow = {"arrowstyle": "-", "linewidth": 0.6}
+                at = points((row,))[0]
+                axes.annotate(label, at, (0, 26), textcoords="offset points", ha="center", arrowprops=arrow)
+        for teacher, colour in colours.items():
+            axes.plot([], [], "o", color=colour, label=f"{teacher} teacher")
+        for title, (_, marker) in shapes(table).items():
+            axes.plot([], [], marker, color="#777", label="teacher alone" if title == "none" else f"{title} student")
         axes.set(xlabel="average accuracy on test (%)", ylabel=f"{table.robust_name} on test (%)")
-        axes.legend(fontsize=8, frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside right upper", frameon=False)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
         pyplot.close(figure)
+
+
+def shapes(table: Table) -> dict[str, tuple[str, str]]:
+    """A mark for each kind of student, as plotly and as matplotlib name it."""
+    titles = dict.fromkeys(row.student_title for row in table.rows)
+    return dict(zip(titles, SHAPES * 99, strict=False))
+
+
+def _plain(table: Table) -> Row | None:
+    plain = table.find("standard", "standard")
+    return None if plain is table.selected else plain
 
 
 def _by_teacher(table: Table) -> dict[str, list[Row]]:
@@ -126,10 +148,6 @@ def _by_teacher(table: Table) -> dict[str, list[Row]]:
     for row in table.rows:
         teachers.setdefault(row.teacher, []).append(row)
     return teachers
-
-
-def _mark(row: Row) -> str:
-    return MARKS.get(row.student, "triangle-up")
 
 
 def _se(se: float | None) -> float:

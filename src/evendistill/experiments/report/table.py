@@ -144,9 +144,19 @@ def as_json(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def write_markdown(table: Table, path: Path) -> None:
-    """Write the Markdown table to a file."""
-    path.write_text(markdown(table), encoding="utf-8")
+def caption(table: Table) -> str:
+    """What the entries of the table are, and over what they were averaged."""
+    return (
+        f"Test {table.robust_name} in percent, average accuracy in brackets; mean ± standard error over seeds "
+        f"{', '.join(map(str, table.seeds))}; "
+        + ("each student learns from the teacher of its own seed" if table.matched else "one teacher for all students")
+        + ". ★ chosen on validation."
+    )
+
+
+def write_markdown(table: Table, path: Path, *, command: str) -> None:
+    """Write the Markdown table to a file, with its caption and the command that regenerates it."""
+    path.write_text(f"{markdown(table)}\n{caption(table)} Regenerate with `{command}`.\n", encoding="utf-8")
 
 
 def _article(word: str) -> str:

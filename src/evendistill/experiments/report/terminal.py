@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from evendistill.experiments.report.table import Table, entry, grid_of
+from evendistill.experiments.report.table import Table, caption, entry, grid_of
 from evendistill.experiments.report.verdict import verdict
 from evendistill.maths.intervals import WorstClassInterval
 
@@ -15,8 +15,7 @@ def print_table(table: Table, page: Path) -> None:
     """Print the paper's table, what it says, and where the page is."""
     console = Console()
     teachers, lines = grid_of(table)
-    title = f"{table.name}: test {table.robust_name} (average accuracy), %; {len(table.seeds)} seeds"
-    grid = Grid("student", *(f"{name} teacher" for name in teachers), title=title, caption="★ chosen on validation")
+    grid = Grid("student", *(f"{name} teacher" for name in teachers), title=table.name, caption=caption(table))
     for name, rows in lines:
         lines_of = [
             entry(row).replace(" (", "\n(") for row in rows
