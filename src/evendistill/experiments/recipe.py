@@ -29,7 +29,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 Distinct = AfterValidator(_distinct)
 Objectives = Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1, strict=False), Distinct]
-Temperature = Annotated[float, Field(gt=0, strict=False)]
+Temperature = Annotated[float, Field(gt=0)]
 Temperatures = Annotated[tuple[Temperature, ...], Field(min_length=1, strict=False), Distinct]
 Labels = Annotated[tuple[Literal["teacher", "true"], ...], Field(min_length=1, strict=False), Distinct]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS, strict=False), Distinct]
@@ -52,7 +52,7 @@ class StudentsSpec(Spec):
     temperatures: Temperatures = (3.0,)
     validation_temperatures: Temperatures | None = None
     validation_labels: Labels = ("teacher", "true")
-    onehot_weight: float = Field(default=0.0, ge=0, le=1, strict=False)
+    onehot_weight: float = Field(default=0.0, ge=0, le=1)
     teacher_view: Literal["clean", "augmented"] = "clean"
 
     @field_validator("validation_labels", mode="before")

@@ -41,7 +41,7 @@ class DataSpec(Spec):
     """Which examples."""
 
     source: Literal["digits"] = Field(default="digits", description="name of the data set")
-    imbalance: float | None = Field(default=None, ge=1, strict=False, description="largest over smallest class")
+    imbalance: float | None = Field(default=None, ge=1, description="largest over smallest class")
     profile: Literal["exponential", "step"] = "exponential"
     subset_seed: Seed = 0
     split_seed: Seed = 0
@@ -69,7 +69,7 @@ OBJECTIVES = {"standard": (0.0, "standard"), "balanced": (0.0, "balanced"), "rob
 class ObjectiveSpec(Spec):
     """A trade-off between a base and the worst class; "standard", "balanced" and "robust" are short for its corners."""
 
-    alpha: float = Field(ge=0, le=1, strict=False, description="0 is the base, 1 the worst class")
+    alpha: float = Field(ge=0, le=1, description="0 is the base, 1 the worst class")
     base: Literal["balanced", "standard"] = "balanced"
 
     @model_validator(mode="before")
@@ -100,10 +100,10 @@ class ObjectiveSpec(Spec):
 class ListeningSpec(Spec):
     """How a student listens to its teacher; see :class:`evendistill.distillation.problem.Distillation`."""
 
-    temperature: float = Field(gt=0, strict=False)
-    validation_temperature: float | None = Field(default=None, gt=0, strict=False)
+    temperature: float = Field(gt=0)
+    validation_temperature: float | None = Field(default=None, gt=0)
     validation_labels: Literal["teacher", "true"] | None = None
-    onehot_weight: float = Field(default=0.0, ge=0, le=1, strict=False)
+    onehot_weight: float = Field(default=0.0, ge=0, le=1)
     teacher_view: Literal["clean", "augmented"] = "clean"
 
     @model_validator(mode="after")
@@ -163,7 +163,6 @@ def _without_defaults(spec: RunSpec) -> dict[str, Any]:
     plain = spec.model_dump(mode="json", exclude_defaults=True, exclude={"training", "teacher"})
     for part in ("data", "network"):  # a part that is all defaults is still a part
         plain.setdefault(part, {})
-    plain["network"]["kind"] = spec.network.kind
     told, default = (PLAIN_TRAINING.dump_python(recipe, mode="json") for recipe in (spec.training, Recipe()))
     changed = {name: value for name, value in told.items() if value != default[name]}
     plain["training"] = {name: value for name, value in changed.items() if name != "checkpoint_every"}

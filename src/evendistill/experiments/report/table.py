@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from evendistill.experiments.grid import Cell
-from evendistill.experiments.results import Found, summarise
+from evendistill.experiments.results import Found, read_split, summarise
 from evendistill.experiments.selection import best_of_each_group, on_validation, select
 from evendistill.experiments.sweep import Sweep
 
@@ -99,7 +99,7 @@ def make_table(sweep: Sweep) -> Table:
         cell = sweep.cells[position]
         test = summarise(cell.runs, sweep.runs, "test", robust_k=k)
         rows.append(Row(cell, validation[position], test, position == chosen))
-    names = tuple(str(label) for label in range(len(rows[0].test.recalls)))
+    names = tuple(read_split(rows[0].cell.runs[0], sweep.runs, "test")["class_names"])
     return Table(sweep.grid.name, tuple(rows), names, sweep.grid.seeds, k, sweep.grid.teacher_seed == "matched")
 
 
