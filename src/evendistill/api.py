@@ -3,12 +3,12 @@
 import copy
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import nn
 
-from evendistill.data.examples import ArrayDataset, Examples, as_examples, in_order
+from evendistill.data.examples import Examples, as_examples, in_order
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import TeacherScores, frozen, teacher_scores
 from evendistill.models.inference import scores_over
@@ -41,7 +41,8 @@ def train(
 
     Args:
         model: from inputs ``(B, ...)`` to scores ``(B, C)``. It is copied; your own is not touched.
-        train: map-style ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays.
+        train: map-style ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays. Inputs reach the network
+            as they are: nothing is scaled or normalised.
         validation: the same; moves the multipliers and picks the best iterate. None if neither is wanted.
         objective: ``Standard()`` (default), ``Balanced()``, ``Robust()`` or ``TradeOff(alpha)``.
         recipe: hyper-parameters; the defaults of :class:`Recipe` if None.
@@ -59,7 +60,7 @@ def train(
         ValueError: if data, model and arguments do not fit together, saying what and where.
         FloatingPointError: if the loss diverges, saying at which step.
     """
-    recipe, objective = recipe or Recipe(), objective or Standard()
+    recipe, objective = _checked(recipe or Recipe(), objective or Standard())
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
         network, task = _copy_and_task(model, train, validation, num_classes, device, workers)
         problem = true_problem(task, objective, step_size=recipe.multiplier_step)
@@ -93,16 +94,18 @@ def distill(
         teacher: a network, scored once over the data sets in eval mode; or its ready :class:`TeacherScores`, rows in
             the order of the data sets.
         student: from inputs ``(B, ...)`` to scores ``(B, C)``. It is copied; your own is not touched.
-        train: map-style ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays.
+        train: map-style ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays. Inputs reach the network
+            as they are: nothing is scaled or normalised.
         validation: the same; moves the multipliers and picks the best iterate. None if neither is wanted.
         objective: ``Robust()`` (default), ``Balanced()``, ``Standard()`` or ``TradeOff(alpha)``.
         temperature: divides the teacher's scores for the training targets. The student's are never scaled.
-        validation_temperature: the same for teacher-labelled validation; ``temperature`` if None.
+        validation_temperature: the same for teacher-labelled validation; ``temperature`` if None. The paper searches
+            it apart from ``temperature``; a sharp one, 1 or below, is worth a try first.
         validation_labels: whether "teacher" or "true" labels move the multipliers (Wang et al. 2023: Algorithm 1 and
             its one-hot variant).
         onehot_weight: share of the true label in the training targets.
         teacher_view: "clean" takes the teacher's scores of the data set as it is; "augmented" asks the teacher anew on
-            each batch that the student sees.
+            each batch that the student sees, which is what a data set that augments at random wants.
         recipe: hyper-parameters; the defaults of :class:`Recipe` if None.
         seed: of the order of examples and of all that is drawn at random.
         num_classes: C; the width of the scores if None.
@@ -119,17 +122,25 @@ def distill(
         ValueError: if data, models and arguments do not fit together, saying what and where.
         FloatingPointError: if the loss diverges, saying at which step.
     """
-    recipe, objective = recipe or Recipe(), objective or Robust()
+    recipe, objective = _checked(recipe or Recipe(), objective or Robust())
     listening = Distillation(temperature, validation_temperature, validation_labels, onehot_weight, teacher_view)
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
         network, task = _copy_and_task(student, train, validation, num_classes, device, workers)
         master = frozen(teacher, task.device) if isinstance(teacher, nn.Module) else None
-        scores = teacher if isinstance(teacher, TeacherScores) else _scores(master, task, out)
+        scores = teacher if isinstance(teacher, TeacherScores) else _scores(master, task, out, type(teacher).__name__)
         problem = student_problem(task, scores, objective, listening, step_size=recipe.multiplier_step, teacher=master)
         told = _told(scores) if master is None else master.state_dict()
         spec = {"role": "distill", "teacher": digest(tensor_bytes(told)), **asdict(listening)}
         spec |= _identity(network, task, objective, recipe, seed)
         return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
+
+
+def _checked(recipe: object, objective: object) -> tuple[Recipe, Description]:
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"recipe must be an ed.Recipe, got {type(recipe).__name__}")
+    if isinstance(objective, type) or not hasattr(objective, "bind"):
+        raise ValueError(f"objective must be one such as ed.Robust(), brackets included, got {objective!r}")
+    return recipe, cast(Description, objective)
 
 
 def _copy_and_task(
@@ -144,7 +155,7 @@ def _copy_and_task(
     network = copy.deepcopy(model).to(place)
     examples = _named_examples("train", train, workers)
     held_out = None if validation is None else _named_examples("validation", validation, workers)
-    width = scores_over(network, [next(in_order(examples, 2))], device=place).shape[1]
+    width = _width(network, next(in_order(examples, 2)), place)
     if num_classes not in (None, width):
         raise ValueError(f"the network gives {width} scores, num_classes is {num_classes}")
     return network, Task(examples, held_out, tuple(str(label) for label in range(width)), place)
@@ -152,6 +163,14 @@ def _copy_and_task(
 
 def _told(scores: TeacherScores) -> dict[str, torch.Tensor]:
     return {"train": scores.train} | ({} if scores.validation is None else {"validation": scores.validation})
+
+
+def _width(network: nn.Module, inputs: torch.Tensor, device: torch.device) -> int:
+    try:
+        return scores_over(network, [inputs], device=device).shape[1]
+    except (RuntimeError, TypeError) as error:
+        kind, shape = str(inputs.dtype).removeprefix("torch."), tuple(inputs.shape)
+        raise ValueError(f"the network cannot take inputs of {kind} {shape}: {str(error).splitlines()[0]}") from error
 
 
 def _device(device: str | torch.device) -> torch.device:
@@ -165,9 +184,9 @@ def _named_examples(split: str, source: object, workers: int) -> Examples:
         raise ValueError(f"{split}: {error}") from None
 
 
-def _scores(teacher: nn.Module | None, task: Task, out: str | Path | None) -> TeacherScores:
+def _scores(teacher: nn.Module | None, task: Task, out: str | Path | None, kind: str) -> TeacherScores:
     if teacher is None:
-        raise ValueError("teacher must be an nn.Module or TeacherScores")
+        raise ValueError(f"teacher must be a torch.nn.Module or ed.TeacherScores, got {kind}")
     folder = None if out is None else Path(out)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -184,16 +203,9 @@ def _identity(network: nn.Module, task: Task, objective: Description, recipe: Re
         "objective": repr(objective),
         "recipe": told,
         "seed": seed,
-        "train": _data_identity(task.train),
-        "validation": None if task.validation is None else _data_identity(task.validation),
+        "train": task.train.fingerprint(),
+        "validation": None if task.validation is None else task.validation.fingerprint(),
     }
-
-
-def _data_identity(examples: Examples) -> str:
-    """The fingerprint; labels alone where items may be drawn at random and so differ from reading to reading."""
-    if isinstance(examples, ArrayDataset):
-        return examples.fingerprint()
-    return digest(tensor_bytes({"labels": examples.labels}))
 
 
 def _complete(

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,21 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes to train in; by default one a core.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from evendistill import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def evendistill(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Distil a teacher into a smaller student without leaving any class behind."""
 
 
 @app.command(epilog="Example: evendistill demo --seeds 3 --out demo")
@@ -53,7 +69,9 @@ def run(
     if dry_run:
         _print_plan(recipe, out, as_json)
     else:
-        _sweep_and_report(recipe, out, out / "reports" / recipe.stem, jobs, as_json, f"evendistill run {recipe}")
+        _sweep_and_report(
+            recipe, out, out / "reports" / recipe.stem, jobs, as_json, f"evendistill run {recipe} --out {out}"
+        )
 
 
 @app.command(epilog="Example: evendistill status runs")
@@ -85,17 +103,18 @@ def evaluate(
     from evendistill.training.evidence import evidence
 
     metrics = evaluate_scores(*read_scores(scores, labels))
-    found = evidence(metrics)
+    found, worst = evidence(metrics), metrics.worst_class_interval()
     if as_json:
-        _print_json(found)
+        _print_json({**found, "worst_class_interval": vars(worst)})
         return
     from evendistill.experiments.report.terminal import print_metrics
 
-    print_metrics(found, metrics.worst_class_interval())
+    print_metrics(found, worst)
 
 
 def main() -> None:
     """Run the command line; whatever is wrong with the input becomes one line and exit code 2."""
+    warnings.showwarning = lambda message, *_: typer.echo(f"warning: {message}", err=True)
     try:
         app(standalone_mode=True)
     except (ValueError, FloatingPointError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
@@ -112,6 +131,8 @@ def _sweep_and_report(recipe: Path, runs: Path, report: Path, jobs: int | None, 
     from evendistill.experiments.sweep import Sweep
 
     sweep = Sweep.read(recipe, runs)
+    if runs.exists() and not runs.is_dir():
+        raise ValueError(f"{runs} is a file; runs need a folder")
     missing = len(sweep.missing())
     with _progress(len(sweep.needed), missing) as on_outcome:
         outcomes = sweep.train(jobs=jobs or _cores(), on_outcome=on_outcome)

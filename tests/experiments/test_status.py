@@ -25,11 +25,11 @@ def test_runs_are_finished_failed_or_started(make, tmp_path):
     make("d-begun")
     make("c-halfway", metrics__jsonl='{"epoch": 0}\n{"epoch": 1}\n')
     found = [(entry.folder.name, entry.state, entry.note) for entry in read_status(tmp_path / "runs")]
-    assert found == [
-        ("a-done", "finished", None),
+    assert found == [  # the finished last; within that by what follows the hash
+        ("d-begun", "started", "0 epochs logged"),
         ("b-failed", "failed", "the loss is not finite at step 3"),
         ("c-halfway", "started", "2 epochs logged"),
-        ("d-begun", "started", "0 epochs logged"),
+        ("a-done", "finished", None),
     ]
 
 

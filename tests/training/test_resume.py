@@ -157,7 +157,7 @@ def test_a_finished_folder_trains_nothing_and_gives_the_same_result(tmp_path, mo
 def test_a_folder_of_another_run_is_refused_by_its_first_difference(tmp_path):
     data = (INPUTS, LABELS)
     ed.train(network(), data, VALIDATION, recipe=recipe(epochs=2), out=tmp_path, progress=False)
-    with pytest.raises(ValueError, match=r"holds another run: its recipe is"):
+    with pytest.raises(ValueError, match=r"holds another run: its recipe.epochs is 2, asked for is 3;"):
         ed.train(network(), data, VALIDATION, recipe=recipe(), out=tmp_path, progress=False)
     with pytest.raises(ValueError, match=r"its seed is 0, asked for is 1"):
         ed.train(network(), data, VALIDATION, recipe=recipe(epochs=2), seed=1, out=tmp_path, progress=False)

@@ -35,10 +35,10 @@ class Examples(Protocol):
 
 
 class ArrayDataset(Dataset[tuple[Tensor, int]]):
-    """A map-style data set held in memory, yielding ``(x float32, y int)``.
+    """A map-style data set held in memory, yielding ``(x, y int)``.
 
     Args:
-        inputs: ``(N, ...)``; uint8 images are kept as they are and divided by 255 when read.
+        inputs: ``(N, ...)``; handed on as they are, whatever their dtype.
         labels: ``(N,)`` integers.
 
     Raises:
@@ -60,12 +60,12 @@ class ArrayDataset(Dataset[tuple[Tensor, int]]):
         return len(self.labels)
 
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
-        return _as_float(self.inputs[row]), int(self.labels[row])
+        return self.inputs[row], int(self.labels[row])
 
     def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
         """The inputs of each batch of row numbers ``(B,)``, in turn."""
         for batch in rows:
-            yield _as_float(self.inputs[batch.to(self.inputs.device)])
+            yield self.inputs[batch.to(self.inputs.device)]
 
     def fingerprint(self) -> str:
         """SHA-256 of inputs and labels as they are stored."""
@@ -164,10 +164,6 @@ def _consecutive(count: int, batch_size: int) -> list[Tensor]:
     return list(torch.arange(count).split(batch_size)) if count else []
 
 
-def _as_float(inputs: Tensor) -> Tensor:
-    return inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
-
-
 def _as_tensor(values: object, name: str) -> Tensor:
     if isinstance(values, Tensor):
         return values
@@ -190,7 +186,7 @@ def _collate(items: list[Any]) -> tuple[Tensor, Tensor]:
         raise ValueError(f"items of the data set must be (x, y) with every x of one shape: {error}") from None
     if not isinstance(inputs, Tensor) or not isinstance(labels, Tensor) or not _are_labels(labels, len(items)):
         raise ValueError("items of the data set must be (x, y) with x an array and y an integer label")
-    return _as_float(inputs), labels.reshape(-1).long()
+    return inputs, labels.reshape(-1).long()
 
 
 def _are_labels(labels: Tensor, count: int) -> bool:

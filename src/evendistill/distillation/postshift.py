@@ -51,6 +51,9 @@ class PostShift:
         self.first_step = first_step
         self.last_step = last_step
 
+    def __repr__(self) -> str:
+        return f"PostShift(iterations={self.iterations}, first_step={self.first_step}, last_step={self.last_step})"
+
     def fit(self, scores: Tensor, labels: Tensor) -> Self:
         """Find the shift on held-out examples.
 

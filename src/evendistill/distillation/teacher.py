@@ -18,8 +18,10 @@ SCORING_BATCH = 512
 class TeacherScores:
     """A teacher's raw scores in place of the teacher, rows in the order of the data sets.
 
+    Probabilities will do as well, as logarithms: ``TeacherScores(train=np.log(probabilities.clip(1e-6)))``.
+
     Attributes:
-        train: ``(N, C)`` floating.
+        train: ``(N, C)`` floating, tensor or array.
         validation: ``(M, C)`` floating; None if only true-labelled validation is wanted.
 
     Raises:

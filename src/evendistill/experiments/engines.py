@@ -3,9 +3,11 @@
 import contextlib
 import multiprocessing
 import os
+import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -148,6 +150,7 @@ def _work(connection: Connection, parent: int, recipe: str, runs: str) -> None:
     from evendistill.experiments.recipe import read_recipe
     from evendistill.experiments.run import train_run
 
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)  # noqa: T201
     specs = distinct_runs(expand(read_recipe(Path(recipe))))
     try:
         while True:

@@ -33,8 +33,11 @@ def read_status(runs: Path) -> list[Entry]:
     """
     if not runs.is_dir():
         raise ValueError(f"{runs}: there is no such folder of runs")
-    folders = sorted(path.parent for path in runs.glob("*/spec.json"))
-    return [_entry(folder.resolve()) for folder in folders]
+    entries = [_entry(path.parent.resolve()) for path in runs.glob("*/spec.json")]
+    # what needs a look first; then by name, past the hash
+    return sorted(
+        entries, key=lambda entry: (entry.state == "finished", entry.folder.name.partition("-")[2], entry.folder)
+    )
 
 
 def _entry(folder: Path) -> Entry:

@@ -164,10 +164,19 @@ def _filled(network: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
 def _same_spec(old: Any, new: Any, path: Path) -> None:  # noqa: ANN401 - JSON is what it is
     for key in sorted({*old, *new}):
         if old.get(key) != new.get(key):
+            field, was, now = _difference(key, old.get(key), new.get(key))
             raise ValueError(
-                f"{path} holds another run: its {key} is {old.get(key)!r}, asked for is {new.get(key)!r}; "
+                f"{path} holds another run: its {field} is {was!r}, asked for is {now!r}; "
                 "take another folder or delete this one"
             )
+
+
+def _difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any]:  # noqa: ANN401
+    """The first field that differs, however deep."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        inner = next(key for key in sorted({*was, *now}) if was.get(key) != now.get(key))
+        return _difference(f"{field}.{inner}", was.get(inner), now.get(inner))
+    return field, was, now
 
 
 def _environment(path: Path) -> dict[str, Any]:

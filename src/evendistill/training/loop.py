@@ -106,9 +106,12 @@ def _end_epoch(state: State, problem: Problem, robust_k: int) -> None:
     for position, loss in enumerate(losses):
         if not math.isfinite(loss):
             step = state.step - state.steps_per_epoch + position
+            advice = f"a learning_rate below {state.peak_rates[0]:g} or a longer warm-up may help"
+            if step == 0:
+                advice = "no step was taken before, so look into the inputs and the initial weights"
             raise FloatingPointError(
                 f"the loss became {loss} at training step {step} (epoch {state.epoch} of {state.recipe.epochs}); "
-                f"a learning_rate below {state.peak_rates[0]:g} or a longer warm-up may help"
+                f"{advice}"
             )
     record: dict[str, Any] = {"epoch": state.epoch, "step": state.step, "loss": sum(losses) / len(losses)}
     record["learning_rate"] = state.optimiser.param_groups[0]["lr"]

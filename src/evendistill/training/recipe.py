@@ -25,6 +25,8 @@ AT_LEAST: dict[str, float] = {
     "checkpoint_every": 0,
 }
 
+WHOLE = ("epochs", "batch_size", "warmup_epochs", "update_every", "update_examples", "threads")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -97,7 +99,9 @@ class Recipe:
 def _check(name: str, value: object) -> None:
     if name in CHOICES and not callable(value) and value not in CHOICES[name]:
         raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}, got {value!r}")
+    if name in WHOLE and (not isinstance(value, int) or isinstance(value, bool)):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
     if name in AT_LEAST and not (isinstance(value, int | float) and AT_LEAST[name] <= value < math.inf):
-        raise ValueError(f"{name} must be at least {AT_LEAST[name]}, got {value}")
+        raise ValueError(f"{name} must be at least {AT_LEAST[name]}, got {value!r}")
     if name in ("learning_rate", "multiplier_step") and not (isinstance(value, int | float) and 0 < value < math.inf):
-        raise ValueError(f"{name} must be positive and finite, got {value}")
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")

@@ -5,14 +5,14 @@ from html import escape
 from pathlib import Path
 
 from evendistill.experiments.report.picture import frontier_figure, recall_rows, recalls_figure, write_frontier
-from evendistill.experiments.report.table import Table, caption, entry, grid_of, write_markdown
+from evendistill.experiments.report.table import Table, caption, entry, grid_of, to_ship, write_markdown
 from evendistill.experiments.report.verdict import verdict
 from evendistill.storage.files import write_bytes
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 h1 { margin-bottom: 0; } .answer { font-size: 1.1rem; background: #f3f5f9; padding: 1rem; border-radius: .5rem; }
-table { border-collapse: collapse; width: 100%; } th, td { padding: .35rem .6rem; text-align: right; }
+table { border-collapse: collapse; width: 100%; } th, td { padding: .35rem .4rem; text-align: right; }
 th:first-child, td:first-child { text-align: left; } tr { border-bottom: 1px solid #ddd; }
 .selected { font-weight: bold; background: #fff3cd; } figure { margin: 1rem 0; overflow-x: auto; }
 code { font-size: .9em; }
@@ -40,8 +40,8 @@ def write_report(table: Table, folder: Path, *, command: str) -> Path:
 
 
 def _page(table: Table, command: str) -> str:
-    frontier = frontier_figure(table).to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
-    recalls = recalls_figure(table).to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
+    frontier = frontier_figure(table).to_html(full_html=False, include_plotlyjs=True, config={"displayModeBar": False})
+    recalls = recalls_figure(table).to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
     title = escape(table.name)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -49,6 +49,7 @@ def _page(table: Table, command: str) -> str:
 <h1>{title}</h1>
 <p>Which student to ship, so that no class is left behind?</p>
 <p class="answer">{escape(verdict(table))}</p>
+<p>{escape(to_ship(table))}</p>
 <h2>Average against {escape(table.robust_name)}</h2>
 <figure>{frontier}</figure>
 <h2>Every combination</h2>

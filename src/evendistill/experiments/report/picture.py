@@ -36,7 +36,12 @@ def frontier_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
     figure = go.Figure()
     at = front(table)
     figure.add_scatter(
-        x=[x for x, _ in at], y=[y for _, y in at], mode="lines", name="Pareto frontier", line={"color": "#777"}
+        x=[x for x, _ in at],
+        y=[y for _, y in at],
+        mode="lines+markers",
+        name="Pareto frontier",
+        line={"color": "#777"},
+        marker={"symbol": "circle-open", "size": 18},
     )
     for colour, (teacher, rows) in zip(COLOURS * 9, _by_teacher(table).items(), strict=False):
         x, y = zip(*points(tuple(rows)), strict=True)
@@ -75,12 +80,13 @@ def recalls_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    names = [f"class {name}" for name in table.class_names]
+    names = list(table.class_names)
     for colour, (label, row) in zip(COLOURS, recall_rows(table), strict=False):
         figure.add_bar(x=names, y=[100 * recall for recall in row.test.recalls], name=label, marker_color=colour)
     figure.update_layout(
         template="simple_white",
         barmode="group",
+        xaxis={"title": "class", "type": "category"},
         yaxis_title="recall on test (%)",
         legend={"orientation": "h", "y": -0.2},
         margin={"t": 20, "r": 10},
@@ -110,7 +116,16 @@ def write_frontier(table: Table, path: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}):
         figure, axes = pyplot.subplots(figsize=(7.2, 4.6), layout="constrained")
         at = front(table)
-        axes.plot([x for x, _ in at], [y for _, y in at], color="black", linewidth=1, label="Pareto frontier")
+        axes.plot(
+            [x for x, _ in at],
+            [y for _, y in at],
+            "o-",
+            color="black",
+            linewidth=1,
+            fillstyle="none",
+            markersize=13,
+            label="Pareto frontier",
+        )
         colours = dict(zip(_by_teacher(table), COLOURS * 9, strict=False))
         for row, (x, y) in zip(table.rows, points(table.rows), strict=True):
             errors = {"xerr": _se(row.test.average.se), "yerr": _se(row.test.robust.se)}

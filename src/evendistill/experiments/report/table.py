@@ -43,6 +43,11 @@ class Row:
         return self.student + (f", {labels}-labelled" if labels else "")
 
     @property
+    def folders(self) -> list[str]:
+        """Run folders of the repeats; the repeats are equals, none of them was selected."""
+        return [run.folder_name for run in self.cell.runs]
+
+    @property
     def title(self) -> str:
         """The whole combination in words."""
         if self.student == "none":
@@ -138,6 +143,9 @@ def as_json(table: Table) -> list[dict[str, Any]]:
             "validation_average_accuracy": vars(row.validation.average),
             "validation_worst_class_accuracy": vars(row.validation.robust),
             "selected": row.selected,
+            "temperature": row.cell.listening.temperature if row.cell.listening else None,
+            "validation_temperature": row.cell.listening.validation_temperature if row.cell.listening else None,
+            "runs": row.folders,
             "seeds": list(table.seeds),
         }
         for row in table.rows
@@ -152,6 +160,16 @@ def caption(table: Table) -> str:
         + ("each student learns from the teacher of its own seed" if table.matched else "one teacher for all students")
         + ". ★ chosen on validation."
     )
+
+
+def to_ship(table: Table) -> str:
+    """Where the chosen student's weights lie."""
+    chosen = table.selected
+    if chosen is None or chosen.cell.listening is None:
+        return "There is no student to ship."
+    temperature = f"temperature {chosen.cell.listening.temperature:g}"
+    more = f"; {len(chosen.folders) - 1} repeats beside it are its equals" if len(chosen.folders) > 1 else ""
+    return f"To ship: {chosen.folders[0]}/model.safetensors ({temperature}{more})."
 
 
 def write_markdown(table: Table, path: Path, *, command: str) -> None:

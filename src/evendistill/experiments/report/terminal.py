@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
-from evendistill.experiments.report.table import Table, caption, entry, grid_of
+from evendistill.experiments.report.table import Table, caption, entry, grid_of, to_ship
 from evendistill.experiments.report.verdict import verdict
 from evendistill.maths.intervals import WorstClassInterval
 
@@ -26,6 +26,7 @@ def print_table(table: Table, page: Path) -> None:
         grid.add_row(name, *marked)
     console.print(grid)
     console.print(verdict(table), highlight=False)
+    console.print(to_ship(table), highlight=False, soft_wrap=True)
     console.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 

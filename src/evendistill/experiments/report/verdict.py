@@ -10,10 +10,11 @@ def verdict(table: Table) -> str:
         return "There are no students to choose from."
     sentences = [_choice(table, chosen, plain)]
     gap = 100 * (chosen.validation.robust.mean - chosen.test.robust.mean)
+    overfitted = gap > 0 and _judged_itself(chosen)
     sentences.append(
         f"On validation it had {chosen.validation.robust.percent()} %, so {abs(gap):.1f} points "
         f"{'did not carry over to' if gap > 0 else 'were added on'} the test set"
-        + (": the same examples moved the multipliers and made the choice." if _judged_itself(chosen) else ".")
+        + (": the same examples moved the multipliers and made the choice." if overfitted else ".")
     )
     if best := _better_on_test(table, chosen):
         sentences.append(
