@@ -154,7 +154,7 @@ def test_a_loss_that_diverges_is_marked_and_the_rest_goes_on(tmp_path):
         ("[standard, robust]", "[{alpha: 1.2}]", ("alpha", "1.2", "less than or equal to 1")),
         ("validation_labels: [true]", "temperatures: [0]", ("students.temperatures.0", "greater than 0", "got 0")),
         ("seeds: 2", "seeds: [", ("bad.yaml", "line", "not valid YAML")),
-        ("source: digits", "source: numbers", ("data.source", "'digits'", "got 'numbers'")),
+        ("source: digits", "source: ./numbers", ("./numbers", "no such file or folder")),
         ("seeds: 2", "seeds: 0", ("seeds",)),
         ("kind: mlp, hidden: [16]", "kind: mpl", ("network", "mlp")),
     ],

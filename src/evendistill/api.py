@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from evendistill.data.examples import Examples, as_examples, in_order
+from evendistill.data.sampling import Sampler
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import TeacherScores, frozen, teacher_scores
-from evendistill.models.inference import scores_over
+from evendistill.models.inference import in_channels_last, scores_over
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import Robust, Standard
 from evendistill.storage.files import digest, json_bytes, tensor_bytes
@@ -21,6 +22,7 @@ from evendistill.training.progress import progress_bar
 from evendistill.training.randomness import derive_seed, isolated, threads
 from evendistill.training.recipe import Recipe
 from evendistill.training.result import Result
+from evendistill.training.turns import drained
 
 
 def train(
@@ -62,7 +64,7 @@ def train(
     """
     recipe, objective = _checked(recipe or Recipe(), objective or Standard())
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
-        network, task = _copy_and_task(model, train, validation, num_classes, device, workers)
+        network, task = _copy_and_task(model, train, validation, recipe.sampler, num_classes, device, workers)
         problem = true_problem(task, objective, step_size=recipe.multiplier_step)
         spec = {"role": "train"} | _identity(network, task, objective, recipe, seed)
         return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
@@ -125,7 +127,7 @@ def distill(
     recipe, objective = _checked(recipe or Recipe(), objective or Robust())
     listening = Distillation(temperature, validation_temperature, validation_labels, onehot_weight, teacher_view)
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
-        network, task = _copy_and_task(student, train, validation, num_classes, device, workers)
+        network, task = _copy_and_task(student, train, validation, recipe.sampler, num_classes, device, workers)
         master = frozen(teacher, task.device) if isinstance(teacher, nn.Module) else None
         scores = teacher if isinstance(teacher, TeacherScores) else _scores(master, task, out, type(teacher).__name__)
         problem = student_problem(task, scores, objective, listening, step_size=recipe.multiplier_step, teacher=master)
@@ -147,6 +149,7 @@ def _copy_and_task(
     model: nn.Module,
     train: object,
     validation: object | None,
+    sampler: Sampler,
     num_classes: int | None,
     device: str | torch.device,
     workers: int,
@@ -155,10 +158,12 @@ def _copy_and_task(
     network = copy.deepcopy(model).to(place)
     examples = _named_examples("train", train, workers)
     held_out = None if validation is None else _named_examples("validation", validation, workers)
-    width = _width(network, next(in_order(examples, 2)), place)
+    first = next(in_order(examples, 2)).to(place)
+    width = _width(network, first, place)
     if num_classes not in (None, width):
         raise ValueError(f"the network gives {width} scores, num_classes is {num_classes}")
-    return network, Task(examples, held_out, tuple(str(label) for label in range(width)), place)
+    task = Task(examples, held_out, tuple(str(label) for label in range(width)), place, sampler)
+    return in_channels_last(network, first), task
 
 
 def _told(scores: TeacherScores) -> dict[str, torch.Tensor]:
@@ -190,7 +195,8 @@ def _scores(teacher: nn.Module | None, task: Task, out: str | Path | None, kind:
     folder = None if out is None else Path(out)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    return teacher_scores(teacher, task.train, task.validation, device=task.device, folder=folder)
+    told = {"device": task.device, "folder": folder, "ranks": Ranks.here()}
+    return teacher_scores(teacher, task.train, task.validation, **told)
 
 
 def _identity(network: nn.Module, task: Task, objective: Description, recipe: Recipe, seed: int) -> dict[str, Any]:
@@ -198,7 +204,8 @@ def _identity(network: nn.Module, task: Task, objective: Description, recipe: Re
     told = asdict(recipe) | {"optimizer": recipe.optimizer if isinstance(recipe.optimizer, str) else "own"}
     del told["checkpoint_every"]
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
-    return {
+    view = getattr(task.train, "view", None)  # the fingerprint knows nothing of augmentation
+    return ({} if view is None else {"view": repr(view)}) | {
         "network": digest(json_bytes(shapes)),
         "objective": repr(objective),
         "recipe": told,
@@ -220,4 +227,5 @@ def _complete(
 ) -> Result:
     folder = None if out is None else RunFolder(Path(out))
     with progress_bar(spec["role"], enabled=progress) as on_step:
-        return complete(network, problem, recipe, seed=seed, folder=folder, spec=spec, on_step=on_step)
+        work = complete(network, problem, recipe, seed=seed, folder=folder, spec=spec, on_step=on_step)
+        return drained(work)

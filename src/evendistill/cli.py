@@ -54,7 +54,8 @@ def demo(
     from evendistill.experiments.demo import write_demo_recipe
 
     recipe = write_demo_recipe(out, seeds=seeds)
-    _sweep_and_report(recipe, out / "runs", out / "report", jobs, as_json, f"evendistill demo --seeds {seeds}")
+    told = {"jobs": jobs or _cores()}
+    _sweep_and_report(recipe, out / "runs", out / "report", told, as_json, f"evendistill demo --seeds {seeds}")
 
 
 @app.command(epilog="Example: evendistill run recipe.yaml --out runs --jobs 2")
@@ -62,16 +63,28 @@ def run(
     recipe: Annotated[Path, typer.Argument(help="Recipe file (YAML).")],
     out: Annotated[Path, typer.Option(help="Folder of run folders, shared by all recipes.")] = Path("runs"),
     jobs: Jobs = None,
+    data: Annotated[str | None, typer.Option(help="Where the data are, in place of the recipe's source.")] = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Try the recipe in seconds: made-up images, one epoch, one seed.")
+    ] = False,
+    pack: Annotated[
+        int | None, typer.Option(min=1, help="Train so many runs at once in this process instead: for a GPU.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Save and stop after so long; the same command goes on.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, train nothing.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train what a recipe asks for and is not there yet; resume what was cut off; report when all is done."""
+    added = (f" --data {data}" if data else "") + (" --smoke" if smoke else "")
+    command = f"evendistill run {recipe}{added} --out {out}"
+    recipe = _derived(recipe, out, data, smoke)
     if dry_run:
         _print_plan(recipe, out, as_json)
     else:
-        _sweep_and_report(
-            recipe, out, out / "reports" / recipe.stem, jobs, as_json, f"evendistill run {recipe} --out {out}"
-        )
+        told = {"jobs": jobs or _cores(), "pack": pack, "minutes": minutes}
+        _sweep_and_report(recipe, out, out / "reports" / recipe.stem, told, as_json, command)
 
 
 @app.command(epilog="Example: evendistill status runs")
@@ -127,20 +140,40 @@ def main() -> None:
         _fail("interrupted; the same command goes on from here", 130)
 
 
-def _sweep_and_report(recipe: Path, runs: Path, report: Path, jobs: int | None, as_json: bool, command: str) -> None:
+def _sweep_and_report(
+    recipe: Path, runs: Path, report: Path, told: "dict[str, Any]", as_json: bool, command: str
+) -> None:
     from evendistill.experiments.sweep import Sweep
+    from evendistill.experiments.together import is_first_process
 
     sweep = Sweep.read(recipe, runs)
     if runs.exists() and not runs.is_dir():
         raise ValueError(f"{runs} is a file; runs need a folder")
     missing = len(sweep.missing())
     with _progress(len(sweep.needed), missing) as on_outcome:
-        outcomes = sweep.train(jobs=jobs or _cores(), on_outcome=on_outcome)
+        outcomes = sweep.train(on_outcome=on_outcome, **told)
+    if not is_first_process():
+        return
     failed = [outcome for outcome in outcomes if outcome.error]
     if failed:
         _print_failures(sweep, failed)
         raise SystemExit(2 if all(outcome.is_input for outcome in failed) else 1)
+    if still := len(sweep.missing()):
+        _fail(f"time is up, {still} of {len(sweep.needed)} runs are unfinished; the same command goes on from here", 3)
     _report(sweep, report, as_json, command, trained=missing)
+
+
+def _derived(recipe: Path, out: Path, data: str | None, smoke: bool) -> Path:
+    """The recipe file to run: the one that was given, or one made from it, which is kept beside the runs."""
+    from evendistill.experiments import derive
+    from evendistill.experiments.recipe import read_recipe
+
+    if data is None and not smoke:
+        return recipe
+    grid = read_recipe(recipe)
+    grid = derive.on_data(grid, data) if data else grid
+    grid = derive.smoke(grid) if smoke else grid
+    return derive.write_recipe(grid, out / "recipes" / f"{recipe.stem}{'-smoke' if smoke else ''}.yaml")
 
 
 def _print_failures(sweep: "Sweep", failed: "list[Outcome]") -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evendistill.experiments.spec import DataSpec, ListeningSpec, MlpSpec, ObjectiveSpec, RunSpec
+from evendistill.experiments.spec import DataSpec, ListeningSpec, MlpSpec, ObjectiveSpec, RunSpec, ViewSpec
 from evendistill.training.recipe import Recipe
 
 TEACHER = {
@@ -25,7 +25,19 @@ STUDENT = {
     "teacher": TEACHER,
     "listening": {"temperature": 3.0, "validation_labels": "teacher"},
 }
-OTHER_DATA = {"imbalance": 21, "profile": "step", "subset_seed": 1, "split_seed": 1}
+OTHER_DATA = {
+    "source": "owner/name",
+    "imbalance": 21,
+    "profile": "step",
+    "subset_seed": 1,
+    "split_seed": 1,
+    "image_column": "picture",
+    "label_column": "kind",
+    "validation": "validation",
+    "test": "validation",
+    "image_size": 64,
+}
+OTHER_VIEW = {"mean": [0.5], "std": [0.5], "pad": 4, "crop": 24, "flip": True, "resize": 64}
 OTHER_TRAINING = {
     "epochs": 51,
     "batch_size": 64,
@@ -44,6 +56,10 @@ OTHER_TRAINING = {
     "iterate": "averaged",
     "precision": "bf16",
     "threads": 2,
+    "sampler": "balanced",
+    "compile": True,
+    "capture": True,
+    "processes": 2,
 }
 OTHER_RUN = {"initialisation_seed": 1, "order_seed": 1, "robust_k": 2}
 OTHER_LISTENING = {
@@ -56,11 +72,19 @@ OTHER_LISTENING = {
 CHANGES = [
     *[(("data", name), value) for name, value in OTHER_DATA.items()],
     *[(("training", name), value) for name, value in OTHER_TRAINING.items()],
+    *[(("view", name), value) for name, value in OTHER_VIEW.items()],
     *[((name,), value) for name, value in OTHER_RUN.items()],
     (("network", "hidden"), [32]),
     (("network",), {"kind": "mlp"}),
     (("network",), {"kind": "mlp", "hidden": []}),
     (("network",), {"kind": "convnet"}),
+    (("network",), {"kind": "resnet"}),
+    (("network",), {"kind": "resnet", "depth": 56}),
+    (("network",), {"kind": "resnet", "depth": 18, "stem": "small"}),
+    (("network",), {"kind": "resnet", "depth": 18, "stem": "imagenet"}),
+    (("network",), {"kind": "own", "path": "package.module:make"}),
+    (("network",), {"kind": "own", "path": "package.module:make", "arguments": {"width": 3}}),
+    (("network",), {"kind": "timm", "name": "resnet18"}),
     (("objective",), "balanced"),
     (("objective",), "standard"),
     (("objective",), {"alpha": 0.5}),
@@ -164,9 +188,10 @@ def test_milestones_change_the_hash():
 
 def test_no_field_is_forgotten_by_the_tests_above():
     assert {field.name for field in fields(Recipe)} == {*OTHER_TRAINING, "milestones", "checkpoint_every"}
-    assert set(DataSpec.model_fields) == {*OTHER_DATA, "source"}  # there is one source so far
+    assert set(DataSpec.model_fields) == {*OTHER_DATA, "hold", "workers"}
+    assert set(ViewSpec.model_fields) == set(OTHER_VIEW)
     assert set(ListeningSpec.model_fields) == set(OTHER_LISTENING)
-    parts = {"data", "training", "network", "objective", "teacher", "listening"}
+    parts = {"data", "view", "training", "network", "objective", "teacher", "listening"}
     assert set(RunSpec.model_fields) == {*OTHER_RUN, *parts}
 
 
@@ -175,6 +200,12 @@ def test_how_often_a_run_saves_itself_does_not_change_the_hash():
     hurried = changed(hurried, ("teacher", "training", "checkpoint_every"), 7.0)
     assert read(hurried).hash == read(STUDENT).hash
     assert "checkpoint_every" not in json.dumps(read(hurried).canonical())
+
+
+def test_where_images_wait_does_not_change_the_hash():
+    elsewhere = changed(changed(STUDENT, ("data", "hold"), "stream"), ("data", "workers"), 4)
+    elsewhere = changed(elsewhere, ("teacher", "data", "hold"), "memory")
+    assert read(elsewhere).hash == read(STUDENT).hash
 
 
 def test_a_student_is_not_its_teacher():
@@ -249,10 +280,16 @@ def test_a_validation_temperature_that_nobody_reads_is_no_part_of_the_name():
     [
         (("seed",), 0),
         (("data", "imbalanced"), 3),
-        (("data", "source"), "mnist"),
+        (("data", "source"), ""),
+        (("data", "source"), 3),
+        (("view", "std"), [0]),
+        (("view", "pads"), 3),
         (("network", "hiden"), [3]),
         (("network", "width"), 3),
-        (("network", "kind"), "resnet"),
+        (("network", "kind"), "resnet50"),
+        (("network",), {"kind": "resnet", "depth": 21}),
+        (("network",), {"kind": "resnet", "depth": 18}),
+        (("network",), {"kind": "resnet", "depth": 20, "stem": "small"}),
         (("training", "epoch"), 3),
         (("objective",), {"alpha": 0.5, "bias": "standard"}),
         (("objective",), "worst"),

@@ -193,12 +193,13 @@ def test_bf16_computes_the_loss_in_float32():
 @pytest.mark.parametrize("nesterov", [True, False])
 def test_one_epoch_equals_a_loop_written_by_hand(nesterov):
     """Plain SGD steps on F.cross_entropy over the same order of examples."""
-    from evendistill.training.loop import _order
+    from evendistill.data.sampling import epoch_order
+    from evendistill.training.randomness import generator
 
     result = train(epochs=1, nesterov=nesterov, warmup_epochs=0, learning_rate=0.1, weight_decay=1e-3, seed=5)
     model = network()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=nesterov, weight_decay=1e-3)
-    for step, rows in enumerate(_order(48, 5, 0).split(16)):
+    for step, rows in enumerate(epoch_order(48, None, generator(5, "order", 0)).split(16)):
         for group in optimiser.param_groups:
             group["lr"] = 0.1 * (1 + math.cos(math.pi * step / 3)) / 2
         optimiser.zero_grad()

@@ -1,15 +1,32 @@
-"""Named data sets with their three splits."""
+"""Data sets with their three splits, wherever they are kept."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from importlib import resources
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from evendistill.data.examples import ArrayDataset
-from evendistill.data.splits import Profile, stratified_parts, thinned_rows
+from evendistill.data.decoding import channels_of, decode_all
+from evendistill.data.examples import ArrayDataset, Examples
+from evendistill.data.images import ImageDataset
+from evendistill.data.made_up import is_made_up, made_up_images
+from evendistill.data.sources import Split, read_source
+from evendistill.data.split_names import NORMAL, is_known
+from evendistill.data.splits import Profile, halves, stratified_parts, thinned_rows
+from evendistill.data.streamed import EncodedImages, StreamedImages
+from evendistill.data.view import View
+
+Splits = dict[str, Split]
+Hold = Literal["auto", "memory", "stream"]
+MOST_HELD_BYTES = 8 << 30
+ONE_SPLIT_SHARES = (0.6, 0.2, 0.2)
+DIGITS_SHARES = (0.5, 0.25, 0.25)
 
 
 @dataclass(frozen=True)
@@ -23,9 +40,9 @@ class Data:
         class_names: one a class.
     """
 
-    train: ArrayDataset
-    validation: ArrayDataset
-    test: ArrayDataset
+    train: Examples
+    validation: Examples
+    test: Examples
     class_names: tuple[str, ...]
 
     @property
@@ -39,6 +56,24 @@ class Data:
         parts = (self.train.fingerprint(), self.validation.fingerprint(), self.test.fingerprint())
         return sha256("".join(parts).encode()).hexdigest()
 
+    def to(self, device: torch.device) -> "Data":
+        """The same examples with what can be held there on ``device``."""
+        return Data(self.train.to(device), self.validation.to(device), self.test.to(device), self.class_names)
+
+    def viewed(self, view: View) -> "Data":
+        """The same images under another view.
+
+        Raises:
+            ValueError: if the examples are no images.
+        """
+
+        def seen(examples: Examples) -> Examples:
+            if not isinstance(examples, ImageDataset | StreamedImages):
+                raise ValueError("a view is for images stored as bytes; these examples are arrays of numbers")
+            return examples.viewed(view)
+
+        return Data(seen(self.train), seen(self.validation), seen(self.test), self.class_names)
+
 
 def load_data(
     source: str,
@@ -47,40 +82,141 @@ def load_data(
     profile: Profile = "exponential",
     subset_seed: int = 0,
     split_seed: int = 0,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    validation: str | None = None,
+    test: str | None = None,
+    image_size: int | None = None,
+    hold: Hold = "auto",
+    workers: int = 0,
 ) -> Data:
     """Load a data set and make its splits.
 
-    ``"digits"`` is embedded: 1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak 1998), half to train, a
-    quarter to validate and a quarter to test, stratified by class.
+    The test set is cut at random into halves: validation, and test. A source with a validation set of its own keeps it.
+    A source that knows no splits is cut into 60, 20 and 20 percent, stratified by class. Thinning touches training
+    alone.
 
     Args:
-        source: name of the data set.
+        source: a folder or file of parquet in the layout of the Hugging Face hub; a folder of images,
+            ``train/<class>/...`` and ``test/<class>/...`` or ``<class>/...`` alone; an ``.npz`` with ``x_train``,
+            ``y_train``, ``x_test``, ``y_test`` or the like; a hub id; ``"digits"``, which is embedded: 1,797
+            handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak 1998), cut into a half and two quarters; or
+            ``"made-up:CLASSESxCHANNELSxSIDE"``, images made up on the spot.
         imbalance: thin the training classes to this ratio of largest to smallest; None keeps all. Class order stays.
         profile: "exponential" or "step".
         subset_seed: draws the examples that a thinned class keeps.
         split_seed: draws the splits. Validation and test depend on nothing else.
+        image_column: of a parquet or hub source; found by name and type if None.
+        label_column: the same for labels.
+        validation: a split of the source, or another source (its validation split, or its only one), to take whole for
+            validation.
+        test: a split of the source to take for test; "test" if None, else "validation".
+        image_size: bring images in files to this side as they are read, shorter side first, the middle cut out.
+        hold: "memory" decodes all images at once, "stream" as they are asked for, "auto" streams above 8 GiB.
+        workers: loading processes of streamed images.
 
     Raises:
-        ValueError: if the source is unknown or an argument out of range.
+        ValueError: if the source cannot be read, or an argument is out of range; one line that names the place.
 
     Example:
         >>> data = load_data("digits", imbalance=20)
         >>> data.train.labels.bincount().tolist()
         [89, 65, 47, 33, 24, 17, 12, 8, 6, 4]
     """
-    if source != "digits":
-        raise ValueError(f"unknown data source {source!r}; there is 'digits'")
-    full = _digits()
-    train, validation, test = stratified_parts(full.labels, (0.5, 0.25, 0.25), seed=split_seed)
-    names = tuple(str(digit) for digit in range(10))
+    if hold not in ("auto", "memory", "stream"):
+        raise ValueError(f"hold must be 'auto', 'memory' or 'stream', got {hold!r}")
+    read = partial(_read, image_column=image_column, label_column=label_column)
+    parts = _parts(read(source), source, validation, test, seed=split_seed, read=read)
+    names, channels = parts[0].class_names, _channels(parts)
     if imbalance is not None:
-        labels = full.labels[train]
-        train = train[thinned_rows(labels, 10, imbalance=imbalance, profile=profile, seed=subset_seed)]
-    return Data(full.subset(train), full.subset(validation), full.subset(test), names)
+        rows = thinned_rows(parts[0].labels, len(names), imbalance=imbalance, profile=profile, seed=subset_seed)
+        parts = (parts[0].subset(rows), *parts[1:])
+    train, judging, asking = (_examples(part, channels, image_size, hold, workers) for part in parts)
+    return Data(train, judging, asking, names)
 
 
-def _digits() -> ArrayDataset:
+def _read(source: str, *, image_column: str | None, label_column: str | None) -> Splits:
+    if source == "digits":
+        return {"train": _digits()}
+    if is_made_up(source):
+        return _made_up(source)
+    return read_source(source, image_column=image_column, label_column=label_column)
+
+
+def _parts(
+    splits: Splits,
+    source: str,
+    validation: str | None,
+    test: str | None,
+    *,
+    seed: int,
+    read: Callable[[str], Splits],
+) -> tuple[Split, Split, Split]:
+    """Training, validation and test."""
+    train = _named("train", splits, source)
+    if validation is None and test is None and len(splits) == 1:
+        shares = DIGITS_SHARES if source == "digits" else ONE_SPLIT_SHARES
+        cuts = [train.subset(rows) for rows in stratified_parts(train.labels, shares, seed=seed)]
+        return cuts[0], cuts[1], cuts[2]
+    if test is None:
+        test = "validation" if "validation" in splits and "test" not in splits else "test"
+    judged = _named(test, splits, source)
+    if validation is None and "validation" in splits and judged is not splits["validation"]:
+        validation = "validation"
+    own = None if validation is None else _whole(validation, splits, source, read)
+    if judged is train or own is train or own is judged:
+        told = f"validation {validation!r} and test {test!r}"
+        raise ValueError(f"{source}: no split may serve twice, got {told} beside 'train'")
+    if own is None:
+        first, second = halves(len(judged), seed=seed)
+        return train, judged.subset(first), judged.subset(second)
+    if own.class_names != train.class_names:
+        raise ValueError(f"{validation}: its classes are not those of {source}")
+    return train, own, judged
+
+
+def _whole(name: str, splits: Splits, source: str, read: Callable[[str], Splits]) -> Split:
+    """The split of the source that is called so, or another source's own for validation."""
+    if name in splits or is_known(name) or not ("/" in name or Path(name).exists()):
+        return _named(name, splits, source)
+    others = read(name)
+    return _named("validation" if len(others) > 1 else next(iter(others)), others, name)
+
+
+def _named(name: str, splits: Splits, source: str) -> Split:
+    found = name if name in splits else NORMAL.get(name.lower(), name)
+    if found not in splits:
+        raise ValueError(f"{source}: there is no split {name!r}; there is {', '.join(map(repr, splits))}")
+    return splits[found]
+
+
+def _channels(parts: Sequence[Split]) -> int | None:
+    """3 if the first image of any part has colours, so that a chance grey one decides for no part; None else."""
+    encoded = [part.inputs for part in parts if not isinstance(part.inputs, Tensor)]
+    return 3 if any(channels_of(images) == 3 for images in encoded) else None
+
+
+def _examples(split: Split, channels: int | None, size: int | None, hold: Hold, workers: int) -> Examples:
+    inputs = split.inputs
+    if isinstance(inputs, Tensor):
+        if size is not None:
+            raise ValueError(f"image_size {size} is for images in files; arrays keep their size, a view resizes them")
+        is_image = inputs.dtype == torch.uint8 and inputs.ndim == 4 and inputs.shape[1] in (1, 3)
+        return (ImageDataset if is_image else ArrayDataset)(inputs, split.labels)
+    images = EncodedImages(inputs, size=size, channels=channels)
+    if hold == "memory" or (hold == "auto" and len(images) * images.read(0).numel() <= MOST_HELD_BYTES):
+        return ImageDataset(decode_all(inputs, size=size, channels=channels), split.labels)
+    return StreamedImages(images, split.labels, workers=workers)
+
+
+def _digits() -> Split:
     with resources.files("evendistill.data").joinpath("digits.npz").open("rb") as file, np.load(file) as arrays:
         pixels, labels = arrays["pixels"], arrays["labels"]
     inputs = torch.from_numpy(pixels).float().div_(16).unsqueeze(1)
-    return ArrayDataset(inputs, torch.from_numpy(labels).long())
+    return Split(inputs, torch.from_numpy(labels).long(), tuple(str(digit) for digit in range(10)))
+
+
+def _made_up(source: str) -> Splits:
+    train, labels, test, test_labels = made_up_images(source)
+    names = tuple(str(label) for label in range(int(labels.max()) + 1))
+    return {"train": Split(train, labels, names), "test": Split(test, test_labels, names)}

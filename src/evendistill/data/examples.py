@@ -1,6 +1,7 @@
 """Examples as the loop reads them: inputs in batches, labels all at once."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
@@ -25,12 +26,20 @@ class Examples(Protocol):
         """N."""
         ...
 
-    def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        """The inputs of each batch of row numbers ``(B,)``, in turn."""
+    def batches(self, rows: Sequence[Tensor], draws: Sequence[Tensor] | None = None) -> Iterator[Tensor]:
+        """The inputs of each batch of row numbers ``(B,)``, in turn; augmented by their draws ``(B, K)``, if any."""
+        ...
+
+    def draws(self, count: int, generator: torch.Generator) -> Tensor:
+        """What augmenting ``count`` inputs needs to know, ``(count, K)``; K is 0 where nothing is drawn."""
         ...
 
     def fingerprint(self) -> str:
         """SHA-256 of inputs and labels as they are stored."""
+        ...
+
+    def to(self, device: torch.device) -> "Examples":
+        """The same examples with what can be held there on ``device``."""
         ...
 
 
@@ -46,15 +55,8 @@ class ArrayDataset(Dataset[tuple[Tensor, int]]):
     """
 
     def __init__(self, inputs: Tensor, labels: Tensor) -> None:
-        if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
-            raise ValueError(f"labels must be integers of shape (N,), got {labels.dtype} {tuple(labels.shape)}")
-        if inputs.ndim == 0 or len(inputs) != len(labels):
-            count = len(inputs) if inputs.ndim else "a single number"
-            raise ValueError(f"inputs and labels must have one length, got {count} and {len(labels)}")
-        if len(labels) == 0:
-            raise ValueError("a data set needs at least one example, got none")
+        self.labels = checked_labels(labels, len(inputs) if inputs.ndim else None)
         self.inputs = inputs
-        self.labels = labels.long()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,10 +64,14 @@ class ArrayDataset(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, row: int) -> tuple[Tensor, int]:
         return self.inputs[row], int(self.labels[row])
 
-    def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        """The inputs of each batch of row numbers ``(B,)``, in turn."""
+    def batches(self, rows: Sequence[Tensor], draws: Sequence[Tensor] | None = None) -> Iterator[Tensor]:
+        """The inputs of each batch of row numbers ``(B,)``, in turn, as they are."""
         for batch in rows:
             yield self.inputs[batch.to(self.inputs.device)]
+
+    def draws(self, count: int, generator: torch.Generator) -> Tensor:
+        """Nothing is drawn: ``(count, 0)``."""
+        return torch.empty(count, 0, dtype=torch.long)
 
     def fingerprint(self) -> str:
         """SHA-256 of inputs and labels as they are stored."""
@@ -111,10 +117,18 @@ class StreamedExamples:
     def __len__(self) -> int:
         return len(cast(Any, self._dataset))
 
-    def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        """The inputs of each batch of row numbers ``(B,)``, in turn."""
+    def batches(self, rows: Sequence[Tensor], draws: Sequence[Tensor] | None = None) -> Iterator[Tensor]:
+        """The inputs of each batch of row numbers ``(B,)``, in turn; the data set augments them itself, if anyone."""
         for inputs, _ in self._loader(rows):
             yield inputs
+
+    def draws(self, count: int, generator: torch.Generator) -> Tensor:
+        """Nothing is drawn here: ``(count, 0)``."""
+        return torch.empty(count, 0, dtype=torch.long)
+
+    def to(self, device: torch.device) -> "StreamedExamples":
+        """The same examples; they stay where the data set puts them."""
+        return self
 
     def fingerprint(self) -> str:
         """SHA-256 of inputs and labels as they were read first."""
@@ -124,7 +138,7 @@ class StreamedExamples:
         # A generator of its own, or making the iterator would draw from the global one and resuming would not repeat.
         loader = DataLoader(
             self._dataset,
-            batch_sampler=[batch.tolist() for batch in rows],
+            batch_sampler=row_lists(rows),
             num_workers=self._workers,
             collate_fn=_collate,
             generator=torch.Generator().manual_seed(0),
@@ -132,7 +146,23 @@ class StreamedExamples:
         return iter(loader)
 
 
-def as_examples(source: object, *, workers: int = 0) -> ArrayDataset | StreamedExamples:
+def checked_labels(labels: Tensor, count: int | None) -> Tensor:
+    """Labels ``(N,)`` as int64.
+
+    Raises:
+        ValueError: unless they are integers, one for each of ``count`` inputs, and at least one.
+    """
+    if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
+        raise ValueError(f"labels must be integers of shape (N,), got {labels.dtype} {tuple(labels.shape)}")
+    if count != len(labels):
+        said = "a single number" if count is None else count
+        raise ValueError(f"inputs and labels must have one length, got {said} and {len(labels)}")
+    if count == 0:
+        raise ValueError("a data set needs at least one example, got none")
+    return labels.long()
+
+
+def as_examples(source: object, *, workers: int = 0) -> Examples:
     """Anything a user may bring, as examples.
 
     Arrays, tensors and ``TensorDataset`` are held in memory; any other map-style ``Dataset`` is read when asked for.
@@ -144,8 +174,8 @@ def as_examples(source: object, *, workers: int = 0) -> ArrayDataset | StreamedE
     Raises:
         ValueError: if it is none of these, or its labels are not integers.
     """
-    if isinstance(source, ArrayDataset | StreamedExamples):
-        return source
+    if hasattr(source, "draws") and hasattr(source, "fingerprint"):  # examples already
+        return cast(Examples, source)
     if isinstance(source, TensorDataset) and len(source.tensors) in (2, 3):
         return ArrayDataset(source.tensors[0], source.tensors[1])
     if isinstance(source, tuple | list) and len(source) == 2:
@@ -162,6 +192,12 @@ def in_order(examples: Examples, batch_size: int) -> Iterator[Tensor]:
 
 def _consecutive(count: int, batch_size: int) -> list[Tensor]:
     return list(torch.arange(count).split(batch_size)) if count else []
+
+
+def row_lists(rows: Sequence[Tensor]) -> list[list[int]]:
+    """Row numbers as a loader wants them, fetched from their device at once."""
+    every = iter(torch.cat(list(rows)).tolist() if len(rows) else [])
+    return [list(itertools.islice(every, len(batch))) for batch in rows]
 
 
 def _as_tensor(values: object, name: str) -> Tensor:

@@ -42,6 +42,16 @@ def stratified_parts(labels: Tensor, shares: tuple[float, ...], *, seed: int) ->
     return [torch.cat(part).sort().values for part in parts]
 
 
+def halves(count: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Row numbers of two random halves of ``count`` rows, each ascending; the second has the odd one.
+
+    They depend on the number of rows and the seed alone: two long-tailed versions of one data set are judged on the
+    same examples (Wang et al. 2023, appendix E.1, halve the test set so).
+    """
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    return order[: count // 2].sort().values, order[count // 2 :].sort().values
+
+
 def class_sizes(largest: int, num_classes: int, *, imbalance: float, profile: Profile = "exponential") -> list[int]:
     r"""How many training examples each class keeps, the first class most.
 

@@ -35,11 +35,16 @@ class TrueLabels:
     Args:
         labels: ``(N,)`` integers, on the device of the targets.
         num_classes: C.
+        shares: ``(N,)`` how often training draws each example, summing to one; None if all alike.
     """
 
-    def __init__(self, labels: Tensor, num_classes: int) -> None:
+    def __init__(self, labels: Tensor, num_classes: int, *, shares: Tensor | None = None) -> None:
         self._labels = labels
-        self.log_priors = (labels.bincount(minlength=num_classes).double() / len(labels)).log()
+        if shares is None:
+            mass = labels.bincount(minlength=num_classes).double() / len(labels)
+        else:  # on the CPU: a GPU sums weights in no fixed order, and the last bits would change from run to run
+            mass = labels.cpu().bincount(shares.cpu(), minlength=num_classes).double().to(labels.device)
+        self.log_priors = mass.log()
 
     def targets(self, rows: Tensor, inputs: Tensor) -> Tensor:
         """Labels ``(B,)``, which the losses take for one-hot rows."""
@@ -60,20 +65,29 @@ class TeacherLabels:
         labels: ``(N,)`` integers, used only if ``onehot_weight`` is positive.
         temperature: T, positive.
         onehot_weight: w in [0, 1].
+        shares: ``(N,)`` how often training draws each example, summing to one; None if all alike.
 
     Raises:
         ValueError: if an argument is out of range.
     """
 
-    def __init__(self, scores: Tensor, labels: Tensor, *, temperature: float, onehot_weight: float = 0.0) -> None:
+    def __init__(
+        self,
+        scores: Tensor,
+        labels: Tensor,
+        *,
+        temperature: float,
+        onehot_weight: float = 0.0,
+        shares: Tensor | None = None,
+    ) -> None:
         check_temperature(temperature)
         if not 0 <= onehot_weight <= 1:
             raise ValueError(f"onehot_weight must lie in [0, 1], got {onehot_weight}")
         self._scores = scores
-        self._truth = TrueLabels(labels, scores.shape[1])
+        self._truth = TrueLabels(labels, scores.shape[1], shares=shares)
         self._temperature = temperature
         self._onehot_weight = onehot_weight
-        self.log_priors = self._log_priors()
+        self.log_priors = self._log_priors(shares)
 
     def targets(self, rows: Tensor, inputs: Tensor) -> Tensor:
         """Softened probabilities ``(B, C)``."""
@@ -87,9 +101,12 @@ class TeacherLabels:
         truth = as_distribution(self._truth.targets(rows, inputs), soft)
         return torch.lerp(soft, truth, self._onehot_weight)
 
-    def _log_priors(self) -> Tensor:
+    def _log_priors(self, shares: Tensor | None) -> Tensor:
         log_soft = F.log_softmax(self._scores.double() / self._temperature, dim=-1)
-        log_mean = log_soft.logsumexp(dim=0) - math.log(len(log_soft))
+        if shares is None:
+            log_mean = log_soft.logsumexp(dim=0) - math.log(len(log_soft))
+        else:
+            log_mean = (log_soft + shares.to(log_soft).log().unsqueeze(1)).logsumexp(dim=0)
         if self._onehot_weight == 0:
             return log_mean
         weight = torch.tensor(self._onehot_weight, dtype=torch.float64, device=log_mean.device)

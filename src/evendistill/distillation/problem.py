@@ -2,12 +2,14 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from evendistill.data.examples import Examples
+from evendistill.data.sampling import Sampler, sampling_shares
 from evendistill.distillation.labels import (
     Labeller,
     LiveTeacherLabels,
@@ -31,6 +33,7 @@ class Task:
         validation: examples to ascend on and to choose the best iterate by; None if neither is wanted.
         class_names: one a class, for messages.
         device: where targets and costs live.
+        sampler: how often training draws each example: "uniform", or all classes alike under "balanced".
 
     Raises:
         ValueError: if a label is out of range or a class has no training example.
@@ -40,6 +43,7 @@ class Task:
     validation: Examples | None
     class_names: tuple[str, ...]
     device: torch.device
+    sampler: Sampler = "uniform"
 
     def __post_init__(self) -> None:
         for split in ("train", "validation"):
@@ -53,6 +57,16 @@ class Task:
         if bool((counts == 0).any()):
             missing = int((counts == 0).nonzero()[0])
             raise ValueError(f"class {_named(missing, self.class_names)} has no training example")
+
+    @cached_property
+    def shares(self) -> Tensor | None:
+        """``(N,)`` the probability of each training example to be drawn; None if all are alike."""
+        return sampling_shares(self.train.labels, self.sampler)
+
+    @property
+    def shares_on_device(self) -> Tensor | None:
+        """The same where targets live."""
+        return None if self.shares is None else self.shares.to(self.device)
 
 
 @dataclass(frozen=True)
@@ -107,7 +121,7 @@ class Distillation:
 
 def true_problem(task: Task, objective: Description, *, step_size: float) -> Problem:
     """The problem of a teacher, or of a student without one: the ground truth labels."""
-    labeller = TrueLabels(task.train.labels.to(task.device), len(task.class_names))
+    labeller = TrueLabels(task.train.labels.to(task.device), len(task.class_names), shares=task.shares_on_device)
     targets = None if task.validation is None else task.validation.labels.to(task.device)
     return _bound(task, labeller, objective, targets, step_size)
 
@@ -141,6 +155,7 @@ def student_problem(
         labels,
         temperature=distillation.temperature,
         onehot_weight=distillation.onehot_weight,
+        shares=task.shares_on_device,
     )
     if distillation.teacher_view == "augmented":
         if teacher is None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from evendistill.data.examples import Examples, in_order
-from evendistill.models.inference import scores_over
+from evendistill.data.examples import Examples
+from evendistill.models.inference import scores_at
+from evendistill.models.ranks import Ranks
 from evendistill.storage.files import digest, read_tensors, tensor_bytes, write_bytes
 
 SCORING_BATCH = 512
@@ -66,6 +67,7 @@ def teacher_scores(
     device: torch.device,
     folder: Path | None = None,
     bf16: bool = False,
+    ranks: Ranks = Ranks(),  # noqa: B008 - frozen
 ) -> TeacherScores:
     """Raw scores of a frozen teacher over both data sets, from the folder's cache where they are there already.
 
@@ -76,6 +78,7 @@ def teacher_scores(
         device: to compute on.
         folder: of the cache; None computes and keeps nothing.
         bf16: compute under bfloat16 autocast.
+        ranks: who shares the work; the first keeps the cache. Every one of them must be at it.
 
     Returns:
         The scores, on ``device``.
@@ -84,10 +87,13 @@ def teacher_scores(
     def of(split: str, examples: Examples) -> Tensor:
         path = None if folder is None else folder / score_file_name(split, teacher, examples.fingerprint())
         cached = None if path is None else _read_scores(path, len(examples))
-        if cached is not None:
+        is_everywhere = ranks.all(cached is not None)
+        if cached is not None and is_everywhere:
             return cached.to(device)
-        scores = scores_over(teacher, in_order(examples, SCORING_BATCH), device=device, bf16=bf16)
-        if path is not None:
+        rows, batches = torch.arange(len(examples)), examples.to(device).batches
+        told = {"batch_size": SCORING_BATCH, "device": device, "bf16": bf16, "ranks": ranks}
+        scores = scores_at(teacher, rows, batches, **told)
+        if path is not None and ranks.is_first:
             write_bytes(path, tensor_bytes({"scores": scores}))
         return scores
 

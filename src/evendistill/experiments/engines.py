@@ -1,6 +1,7 @@
 """Engines: where runs are trained. All state is in run folders; an engine is told a recipe and the names of runs."""
 
 import contextlib
+import math
 import multiprocessing
 import os
 import sys
@@ -27,14 +28,18 @@ class Outcome:
         hash: of the run.
         error: None if it is finished, else one line.
         is_input: whether the error lies in what was asked for, not in the machine.
+        is_cut_off: whether time was up; the run goes on from there when it is asked for again.
     """
 
     hash: str
     error: str | None = None
     is_input: bool = False
+    is_cut_off: bool = False
 
 
-def train_locally(recipe: Path, runs: Path, needed: Mapping[str, RunSpec], *, jobs: int) -> Iterator[Outcome]:
+def train_locally(
+    recipe: Path, runs: Path, needed: Mapping[str, RunSpec], *, jobs: int, deadline: float = math.inf
+) -> Iterator[Outcome]:
     """Train runs in ``jobs`` long-lived processes of this machine, teachers before their students.
 
     A process that dies is replaced and its run tried again from its last checkpoint, three times at most. A run whose
@@ -45,6 +50,7 @@ def train_locally(recipe: Path, runs: Path, needed: Mapping[str, RunSpec], *, jo
         runs: folder of all runs.
         needed: the runs to train, by hash; a teacher not among them must be finished.
         jobs: number of processes.
+        deadline: seconds since the epoch at which to save and stop.
 
     Yields:
         One outcome a run, as they end.
@@ -52,36 +58,38 @@ def train_locally(recipe: Path, runs: Path, needed: Mapping[str, RunSpec], *, jo
     waiting = dict(needed)
     tries: dict[str, int] = dict.fromkeys(needed, 0)
     ended: dict[str, bool] = {}
-    workers = [_Worker(recipe, runs) for _ in range(min(jobs, len(needed)))]
+    workers = [_Worker(recipe, runs, deadline) for _ in range(min(jobs, len(needed)))]
     try:
         while waiting or any(worker.busy for worker in workers):
-            for orphan in _orphans(waiting, ended):
+            if time.time() >= deadline:
+                waiting.clear()
+            for orphan in without_teacher(waiting, ended):
                 yield Outcome(orphan, TEACHER_FAILED, is_input=True)
-            for worker in workers:
-                ready = next((name for name, spec in waiting.items() if _is_ready(spec, needed, ended)), None)
-                if not worker.busy and ready is not None:
-                    tries[ready] += 1
-                    worker.start(ready)
-                    del waiting[ready]
+            idle = [worker for worker in workers if not worker.busy]
+            for worker, name in zip(idle, ready(waiting, needed, ended) if idle else (), strict=False):
+                tries[name] += 1
+                worker.start(name)
+                del waiting[name]
             for worker in _reporting(workers):
                 outcome, name = worker.report()
                 if outcome is None and tries[name] < MOST_TRIES:
                     waiting = {name: needed[name]} | waiting
                     continue
                 outcome = outcome or Outcome(name, f"its process died {MOST_TRIES} times")
-                ended[name] = outcome.error is None
+                ended[name] = outcome.error is None and not outcome.is_cut_off
                 yield outcome
     finally:
         for worker in workers:
             worker.stop()
 
 
-def _is_ready(spec: RunSpec, needed: Mapping[str, RunSpec], ended: Mapping[str, bool]) -> bool:
-    teacher = spec.teacher.hash if spec.teacher else None
-    return teacher is None or teacher not in needed or ended.get(teacher, False)
+def ready(waiting: Mapping[str, RunSpec], needed: Mapping[str, RunSpec], ended: Mapping[str, bool]) -> list[str]:
+    """The waiting runs whose teacher, if they have one, is trained."""
+    teachers = {name: spec.teacher.hash if spec.teacher else "" for name, spec in waiting.items()}
+    return [name for name, teacher in teachers.items() if teacher not in needed or ended.get(teacher, False)]
 
 
-def _orphans(waiting: dict[str, RunSpec], ended: dict[str, bool]) -> list[str]:
+def without_teacher(waiting: dict[str, RunSpec], ended: dict[str, bool]) -> list[str]:
     """Students whose teacher has failed; they are taken off the list."""
     orphans = [name for name, spec in waiting.items() if spec.teacher and ended.get(spec.teacher.hash) is False]
     for name in orphans:
@@ -93,8 +101,8 @@ def _orphans(waiting: dict[str, RunSpec], ended: dict[str, bool]) -> list[str]:
 class _Worker:
     """A process that trains run after run: importing torch costs more than training a small one."""
 
-    def __init__(self, recipe: Path, runs: Path) -> None:
-        self._arguments = (str(recipe), str(runs))
+    def __init__(self, recipe: Path, runs: Path, deadline: float) -> None:
+        self._arguments = (str(recipe), str(runs), deadline)
         self._run: str | None = None
         self._spawn()
 
@@ -143,12 +151,21 @@ def _reporting(workers: list[_Worker]) -> list[_Worker]:
     return [busy[connection] for connection in wait(list(busy)) if isinstance(connection, Connection)]
 
 
-def _work(connection: Connection, parent: int, recipe: str, runs: str) -> None:
+def failed(name: str, error: Exception) -> Outcome:
+    """The outcome of a run that raised; what is not the fault of its input is shown whole."""
+    is_input = isinstance(error, ValueError | FloatingPointError)
+    if not is_input:
+        traceback.print_exception(error)
+    return Outcome(name, str(error) or type(error).__name__, is_input=is_input)
+
+
+def _work(connection: Connection, parent: int, recipe: str, runs: str, deadline: float) -> None:
     """The life of a worker process."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     from evendistill.experiments.grid import distinct_runs, expand
     from evendistill.experiments.recipe import read_recipe
     from evendistill.experiments.run import train_run
+    from evendistill.training.turns import drained_until
 
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)  # noqa: T201
     specs = distinct_runs(expand(read_recipe(Path(recipe))))
@@ -156,13 +173,10 @@ def _work(connection: Connection, parent: int, recipe: str, runs: str) -> None:
         while True:
             name = connection.recv()
             try:
-                train_run(specs[name], Path(runs))
-                connection.send(Outcome(name))
+                folder = drained_until(train_run(specs[name], Path(runs)), deadline)
+                connection.send(Outcome(name, is_cut_off=folder is None))
             except Exception as error:  # noqa: BLE001 - one run's failure is its own; the rest goes on
-                is_input = isinstance(error, ValueError | FloatingPointError)
-                if not is_input:
-                    traceback.print_exc()
-                connection.send(Outcome(name, str(error) or type(error).__name__, is_input=is_input))
+                connection.send(failed(name, error))
     except (EOFError, KeyboardInterrupt):
         return
 

@@ -71,6 +71,7 @@ def _teacher_runs(grid: GridSpec, objective: ObjectiveSpec) -> dict[int, RunSpec
             initialisation_seed=seed,
             order_seed=seed,
             robust_k=grid.robust_k,
+            view=grid.view,
         )
         for seed in sorted(seeds)
     }
@@ -90,6 +91,7 @@ def _student_run(
         initialisation_seed=seed,
         order_seed=seed,
         robust_k=grid.robust_k,
+        view=grid.view,
         teacher=teachers[seed if grid.teacher_seed == "matched" else grid.teacher_seed.fixed],
         listening=listening,
     )

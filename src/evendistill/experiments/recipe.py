@@ -9,13 +9,26 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
-from evendistill.experiments.spec import DataSpec, NetworkSpec, ObjectiveSpec, Seed, Spec, Training
+from evendistill.experiments.spec import (
+    ConvnetSpec,
+    DataSpec,
+    MlpSpec,
+    NetworkSpec,
+    ObjectiveSpec,
+    OwnSpec,
+    ResNetSpec,
+    Seed,
+    Spec,
+    TimmSpec,
+    Training,
+    ViewSpec,
+)
 from evendistill.training.recipe import Recipe
 
 MOST_BYTES = 1 << 20
 MOST_SEEDS = 1000
 MOST_CHARACTERS = 500
-UNION_TAGS = ("mlp", "convnet", "FixedTeacher")
+UNION_TAGS = ("mlp", "convnet", "resnet", "own", "timm", "FixedTeacher")
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # a misspelt field, which explains one that is missing
 
 
@@ -73,6 +86,7 @@ class GridSpec(Spec):
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")
     data: DataSpec
+    view: ViewSpec | None = None
     training: Training = Recipe()
     teachers: TeachersSpec
     students: StudentsSpec | None = None
@@ -167,7 +181,14 @@ def _suggestion(name: str) -> str:
 
 
 def _field_names() -> set[str]:
-    specs: list[type[BaseModel]] = [GridSpec, DataSpec, TeachersSpec, StudentsSpec, ObjectiveSpec, FixedTeacher]
-    return (
-        {name for spec in specs for name in spec.model_fields} | set(Recipe.__dataclass_fields__) | {"hidden", "width"}
-    )
+    grid: list[type[BaseModel]] = [
+        GridSpec,
+        DataSpec,
+        ViewSpec,
+        TeachersSpec,
+        StudentsSpec,
+        ObjectiveSpec,
+        FixedTeacher,
+    ]
+    networks: list[type[BaseModel]] = [MlpSpec, ConvnetSpec, ResNetSpec, OwnSpec, TimmSpec]
+    return {name for spec in [*grid, *networks] for name in spec.model_fields} | set(Recipe.__dataclass_fields__)

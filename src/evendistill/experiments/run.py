@@ -1,19 +1,33 @@
 """The wiring room: a frozen spec becomes data, network, problem and a finished folder; specs are read nowhere below."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from evendistill.data.datasets import Data, load_data
+from evendistill.data.view import View
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import frozen, teacher_scores
-from evendistill.experiments.spec import ConvnetSpec, MlpSpec, ObjectiveSpec, RunSpec
+from evendistill.experiments.spec import (
+    ConvnetSpec,
+    MlpSpec,
+    NetworkSpec,
+    ObjectiveSpec,
+    OwnSpec,
+    ResNetSpec,
+    RunSpec,
+    TimmSpec,
+)
 from evendistill.models.convnet import convnet
+from evendistill.models.inference import in_channels_last, scores_over
 from evendistill.models.mlp import mlp
+from evendistill.models.own import from_path, from_timm
+from evendistill.models.resnet import cifar_resnet, resnet18
 from evendistill.objectives.tradeoff import TradeOff
 from evendistill.storage.files import json_bytes
 from evendistill.training import randomness
@@ -21,19 +35,15 @@ from evendistill.training.complete import complete
 from evendistill.training.evidence import evidence
 from evendistill.training.folder import RunFolder
 from evendistill.training.result import Result
+from evendistill.training.turns import Turns
 
-_load = lru_cache(maxsize=2)(load_data)  # a worker trains many runs on one data set
 
-
-def train_run(
-    spec: RunSpec, runs: Path, *, on_step: Callable[[int, int], None] = lambda done, total: None
-) -> RunFolder:
-    """Train one run in its folder, unless it is finished.
+def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
+    """Train one run in its folder, a step at a time, unless it is finished.
 
     Args:
         spec: what to train; a student's teacher must be finished.
         runs: folder of all runs.
-        on_step: called with steps done and steps in all.
 
     Returns:
         The finished folder.
@@ -47,18 +57,20 @@ def train_run(
     folder = RunFolder(runs / spec.folder_name)
     if folder.finished:
         return folder
-    data = _load(**spec.data.model_dump())
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = Task(data.train, data.validation, data.class_names, device)
+    device = device_here()
+    view = None if spec.view is None else View(**spec.view.model_dump())
+    data = _data(view, device, **spec.data.model_dump())
+    task = Task(data.train, data.validation, data.class_names, device, spec.training.sampler)
     problem = _problem(spec, task, data, runs)
 
     def more(result: Result) -> Mapping[str, bytes]:
         if spec.role == "teacher":
             teacher_scores(result.model, task.train, task.validation, device=device, folder=folder.path)
-        test = evidence(result.evaluate(data.test)) | {"class_names": list(data.class_names)}
+        named = {"class_names": list(data.class_names), "data": data.fingerprint}
+        test = evidence(result.evaluate(data.test)) | named
         return {"test.json": json_bytes(test)}
 
-    complete(
+    yield from complete(
         _network(spec, data),
         problem,
         spec.training,
@@ -66,22 +78,50 @@ def train_run(
         folder=folder,
         spec=spec.canonical(),
         robust_k=spec.robust_k,
-        on_step=on_step,
         more=more,
     )
     return folder
 
 
+def device_here() -> torch.device:
+    """The GPU of this process if there is one."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+
+
+@lru_cache(maxsize=2)  # a worker trains many runs on one data set
+def _data(view: View | None, device: torch.device, **told: Any) -> Data:  # noqa: ANN401 - what load_data takes
+    data = load_data(**told)
+    return (data if view is None else data.viewed(view)).to(device)
+
+
 def _network(spec: RunSpec, data: Data) -> nn.Module:
     """A freshly initialised network; teacher and student of one seed do not start from the same weights."""
     seed = randomness.derive_seed(spec.initialisation_seed, spec.role, "initialisation")
-    shape = tuple(data.train[0][0].shape)
+    first = next(data.train.batches([torch.arange(1)])).cpu()
     with randomness.isolated(seed, torch.device("cpu")):
-        match spec.network:
-            case MlpSpec(hidden=hidden):
-                return mlp(math.prod(shape), data.num_classes, hidden)
-            case ConvnetSpec(width=width):
-                return convnet(shape[0], data.num_classes, width)
+        network = in_channels_last(_made(spec.network, data.num_classes, tuple(first.shape[1:])), first)
+    width = scores_over(network, [first], device=torch.device("cpu")).shape[1]
+    if width != data.num_classes:
+        raise ValueError(
+            f"the network of kind {spec.network.kind} gives {width} scores, there are {data.num_classes} classes"
+        )
+    return network
+
+
+def _made(network: NetworkSpec, classes: int, shape: tuple[int, ...]) -> nn.Module:
+    match network:
+        case MlpSpec(hidden=hidden):
+            return mlp(math.prod(shape), classes, hidden)
+        case ConvnetSpec(width=width):
+            return convnet(shape[0], classes, width)
+        case ResNetSpec(depth=18, stem=stem):
+            return resnet18(classes, stem or "imagenet", shape[0])
+        case ResNetSpec(depth=depth):
+            return cifar_resnet(depth, classes, shape[0])
+        case OwnSpec(path=path, arguments=arguments):
+            return from_path(path, classes, shape[0], arguments)
+        case TimmSpec(name=name, arguments=arguments):
+            return from_timm(name, classes, shape[0], arguments)
 
 
 def _objective(spec: ObjectiveSpec) -> TradeOff:

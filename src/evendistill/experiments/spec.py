@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import re
 import reprlib
+from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from evendistill.training.recipe import Recipe
 
@@ -40,11 +43,45 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what torch's generators take
 class DataSpec(Spec):
     """Which examples."""
 
-    source: Literal["digits"] = Field(default="digits", description="name of the data set")
+    source: str = Field(default="digits", min_length=1, description="digits, a path, or a hub id")
     imbalance: float | None = Field(default=None, ge=1, description="largest over smallest class")
     profile: Literal["exponential", "step"] = "exponential"
     subset_seed: Seed = 0
     split_seed: Seed = 0
+    image_column: str | None = None
+    label_column: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    image_size: int | None = Field(default=None, ge=1)
+    hold: Literal["auto", "memory", "stream"] = "auto"
+    workers: int = Field(default=0, ge=0)
+
+    @property
+    def words(self) -> str:
+        """The source as part of a folder name."""
+        return re.sub(r"[^A-Za-z0-9]+", "-", Path(self.source).stem if "/" in self.source else self.source).strip("-")
+
+
+def _one_or_three(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(values) == 2:
+        raise ValueError("must be one number or one for each of three channels, got two")
+    return values
+
+
+OneOrThree = AfterValidator(_one_or_three)
+
+
+class ViewSpec(Spec):
+    """What a network sees of stored images; see :class:`evendistill.data.view.View`."""
+
+    mean: Annotated[tuple[float, ...], OneOrThree] = Field(default=(0.0,), min_length=1, max_length=3, strict=False)
+    std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], OneOrThree] = Field(
+        default=(1.0,), min_length=1, max_length=3, strict=False
+    )
+    pad: int = Field(default=0, ge=0)
+    crop: int | None = Field(default=None, ge=1)
+    flip: bool = False
+    resize: int | None = Field(default=None, ge=1)
 
 
 class MlpSpec(Spec):
@@ -61,7 +98,42 @@ class ConvnetSpec(Spec):
     width: int = Field(default=16, ge=1)
 
 
-NetworkSpec = Annotated[MlpSpec | ConvnetSpec, Field(discriminator="kind")]
+class ResNetSpec(Spec):
+    """A CIFAR ResNet, or the ImageNet ResNet-18 by depth 18."""
+
+    kind: Literal["resnet"]
+    depth: int = Field(default=20, ge=8)
+    stem: Literal["imagenet", "small"] | None = Field(default=None, description="of depth 18 alone")
+
+    @model_validator(mode="after")
+    def _known_depth(self) -> Self:
+        if self.depth != 18 and (self.depth - 2) % 6:
+            raise ValueError(f"depth must be 18 or 6 n + 2, such as 20, 32 or 56, got {self.depth}")
+        if (self.depth == 18) != (self.stem is not None):
+            raise ValueError(f"depth 18 needs a stem, imagenet or small, and no other has one; got {self.stem}")
+        return self
+
+
+Arguments = dict[str, bool | int | float | str | list[Any] | None]
+
+
+class OwnSpec(Spec):
+    """A network of the user's own: the code at this path is run."""
+
+    kind: Literal["own"]
+    path: str = Field(description="package.module:callable")
+    arguments: Arguments = {}
+
+
+class TimmSpec(Spec):
+    """A network that timm knows by this name."""
+
+    kind: Literal["timm"]
+    name: str
+    arguments: Arguments = {}
+
+
+NetworkSpec = Annotated[MlpSpec | ConvnetSpec | ResNetSpec | OwnSpec | TimmSpec, Field(discriminator="kind")]
 
 OBJECTIVES = {"standard": (0.0, "standard"), "balanced": (0.0, "balanced"), "robust": (1.0, "balanced")}
 
@@ -124,6 +196,7 @@ class RunSpec(Spec):
     initialisation_seed: Seed = 0
     order_seed: Seed = 0
     robust_k: int = Field(default=1, ge=1)
+    view: ViewSpec | None = None
     teacher: "RunSpec | None" = None
     listening: ListeningSpec | None = None
 
@@ -143,7 +216,7 @@ class RunSpec(Spec):
         plain = _without_defaults(self)
         return {"schema_version": SCHEMA_VERSION, **plain}
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Twelve hexadecimal digits of the content: equal specs share a folder, so a grid resumes by itself."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
@@ -152,7 +225,7 @@ class RunSpec(Spec):
     @property
     def folder_name(self) -> str:
         """The hash, and what a person wants to see."""
-        words = [self.data.source, self.objective.name]
+        words = [self.data.words, self.objective.name]
         if self.teacher is not None and self.listening is not None:
             words += ["from", self.teacher.objective.name, f"t{self.listening.temperature:g}"]
             words += [f"{self.listening.validation_labels}-labels"] if self.listening.validation_labels else []
@@ -163,6 +236,8 @@ def _without_defaults(spec: RunSpec) -> dict[str, Any]:
     plain = spec.model_dump(mode="json", exclude_defaults=True, exclude={"training", "teacher"})
     for part in ("data", "network"):  # a part that is all defaults is still a part
         plain.setdefault(part, {})
+    for name in ("hold", "workers"):  # where images wait changes no result
+        plain["data"].pop(name, None)
     told, default = (PLAIN_TRAINING.dump_python(recipe, mode="json") for recipe in (spec.training, Recipe()))
     changed = {name: value for name, value in told.items() if value != default[name]}
     plain["training"] = {name: value for name, value in changed.items() if name != "checkpoint_every"}

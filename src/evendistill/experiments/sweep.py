@@ -1,14 +1,18 @@
 """A sweep: everything that a recipe asks for and that is not there yet."""
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from evendistill.experiments.engines import Outcome, train_locally
 from evendistill.experiments.grid import Cell, distinct_runs, expand
+from evendistill.experiments.packed import train_packed
 from evendistill.experiments.recipe import GridSpec, read_recipe
 from evendistill.experiments.results import is_finished
 from evendistill.experiments.spec import RunSpec
+from evendistill.experiments.together import processes_started, train_together
 
 
 @dataclass(frozen=True)
@@ -44,22 +48,43 @@ class Sweep:
         """The runs that are not finished."""
         return {name: spec for name, spec in self.needed.items() if not is_finished(spec, self.runs)}
 
-    def train(self, *, jobs: int, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
+    def train(
+        self,
+        *,
+        jobs: int,
+        pack: int | None = None,
+        minutes: float | None = None,
+        on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> list[Outcome]:
         """Train what is missing.
 
         Args:
             jobs: processes.
+            pack: train so many runs at once in this process instead.
+            minutes: stop after so long, saving what is unfinished.
             on_outcome: called as each run ends.
 
         Returns:
             The outcomes, failures among them; empty if nothing was missing.
+
+        Raises:
+            ValueError: if ``torchrun`` is to pack runs or to stop on time.
         """
+        if processes_started() > 1 and (pack is not None or minutes is not None):
+            raise ValueError("torchrun trains one run at a time and to its end; leave pack and minutes out")
         missing = self.missing()
         if not missing:
             return []
         self.runs.mkdir(parents=True, exist_ok=True)
         outcomes = []
-        for outcome in train_locally(self.recipe, self.runs, missing, jobs=jobs):
+        deadline = math.inf if minutes is None else time.time() + 60 * minutes
+        if processes_started() > 1:
+            engine = train_together(self.runs, missing)
+        elif pack is not None:
+            engine = train_packed(self.runs, missing, width=pack, deadline=deadline)
+        else:
+            engine = train_locally(self.recipe, self.runs, missing, jobs=jobs, deadline=deadline)
+        for outcome in engine:
             outcomes.append(outcome)
             on_outcome(outcome)
         return outcomes

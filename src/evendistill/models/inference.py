@@ -1,10 +1,12 @@
 """Scores of a network over batches, leaving no trace in it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+from evendistill.models.ranks import Ranks
 
 
 @contextmanager
@@ -47,3 +49,57 @@ def scores_over(network: nn.Module, batches: Iterable[Tensor], *, device: torch.
                 raise ValueError(f"the network must give scores of shape ({len(inputs)}, C), got {shape}")
             parts.append(scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores)
     return torch.cat(parts)
+
+
+def scores_at(
+    network: nn.Module,
+    rows: Tensor,
+    batches: Callable[[Sequence[Tensor]], Iterable[Tensor]],
+    *,
+    batch_size: int,
+    device: torch.device,
+    bf16: bool = False,
+    ranks: Ranks = Ranks(),  # noqa: B008 - frozen
+) -> Tensor:
+    """Raw scores ``(N, C)`` of the examples in these rows; processes share the work, and each gets all scores.
+
+    What they share is whole batches: a matrix product of fewer rows has other last bits, and processes must change none.
+
+    Args:
+        network: from inputs ``(B, ...)`` to scores ``(B, C)``.
+        rows: ``(N,)`` at least one.
+        batches: gives the inputs of batches of rows.
+        batch_size: rows in a batch.
+        device: where the network is.
+        bf16: compute under bfloat16 autocast.
+        ranks: who else is at it; every one of them must be.
+    """
+    every = rows.split(batch_size)
+    shares = ranks.shares(every)
+    lengths = [sum(map(len, share)) for share in shares]
+    mine = shares[ranks.rank] or every[:1]  # who has none takes one that does not count: it tells the shape of scores
+    scores = scores_over(network, batches(mine), device=device, bf16=bf16)
+    return ranks.gather(scores[: lengths[ranks.rank]], lengths)
+
+
+def in_channels_last(network: nn.Module, inputs: Tensor) -> nn.Module:
+    """The network, in place, with its convolutions' weights in channels-last memory: what processors read fastest.
+
+    Activations follow the weights, and a network that flattens them with ``view`` refuses them so: it stays as it was.
+
+    Args:
+        network: from inputs ``(B, ...)`` to scores ``(B, C)``.
+        inputs: to try it on, on its device.
+    """
+    before = [(parameter, parameter.data) for parameter in network.parameters() if parameter.ndim == 4]
+    if not before:
+        return network
+    for parameter, data in before:
+        parameter.data = data.to(memory_format=torch.channels_last)
+    try:
+        with evaluating(network):
+            network(inputs)
+    except RuntimeError:
+        for parameter, data in before:
+            parameter.data = data
+    return network

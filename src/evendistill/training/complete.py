@@ -7,13 +7,15 @@ import torch
 from torch import nn
 
 from evendistill.distillation.problem import Problem
-from evendistill.storage.files import json_bytes, read_json
+from evendistill.models.ranks import Ranks
+from evendistill.storage.files import digest, json_bytes, read_json
 from evendistill.training.evaluation import evaluate, scores_of
 from evendistill.training.evidence import evidence
 from evendistill.training.folder import RunFolder, finish_once, model_bytes
 from evendistill.training.loop import fit
 from evendistill.training.recipe import Recipe
 from evendistill.training.result import Result
+from evendistill.training.turns import Turns
 
 
 def complete(
@@ -27,8 +29,8 @@ def complete(
     robust_k: int = 1,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     more: Callable[[Result], Mapping[str, bytes]] = lambda result: {},
-) -> Result:
-    """Train a network in a folder, or take the result from there if the run is done.
+) -> Turns[Result]:
+    """Train a network in a folder, a step at a time, or take the result from there if the run is done.
 
     Args:
         network: trained in place.
@@ -45,32 +47,46 @@ def complete(
         The result.
 
     Raises:
-        ValueError: if the folder belongs to another run.
+        ValueError: if the folder belongs to another run, or there are not as many processes as the recipe asks for, or
+            they are told different runs.
         BlockingIOError: if another process is training in the folder.
         FloatingPointError: if the loss diverges.
     """
-    device = problem.task.device
+    ranks = Ranks.here()
+    if folder is None or not ranks.agreed(folder.finished):
+        _check_processes(ranks, recipe, spec)
+    told: dict[str, Any] = {"seed": seed, "device": problem.task.device, "robust_k": robust_k, "ranks": ranks}
     if folder is None:
-        return fit(network, problem, recipe, seed=seed, device=device, robust_k=robust_k, on_step=on_step)
+        return (yield from fit(network, problem, recipe, on_step=on_step, **told))
     results: list[Result] = []
+    checkpoint = folder.checkpoint(every=recipe.checkpoint_every)
 
-    def work() -> Mapping[str, bytes]:
-        result = fit(
-            network,
-            problem,
-            recipe,
-            seed=seed,
-            device=device,
-            checkpoint=folder.checkpoint(every=recipe.checkpoint_every),
-            robust_k=robust_k,
-            on_step=on_step,
-            on_epoch=folder.log,
-        )
+    def work() -> Turns[Mapping[str, bytes]]:
+        ranks.agreed(True)  # the folder is ours and there is work: now the others begin
+        own = {"checkpoint": checkpoint, "on_step": on_step, "on_epoch": folder.log}
+        result = yield from fit(network, problem, recipe, **own, **told)
         results.append(result)
         return {"model.safetensors": model_bytes(result.model), **_validation(result, problem), **more(result)}
 
-    finish_once(folder, spec, work)
+    if ranks.is_first:
+        if not (yield from finish_once(folder, spec, work)):
+            ranks.agreed(False)
+    elif ranks.agreed(False):
+        results.append((yield from fit(network, problem, recipe, checkpoint=checkpoint, **told)))
+    ranks.all(True)  # the first has written its results
     return results[0] if results else _stored(folder, network, problem)
+
+
+def _check_processes(ranks: Ranks, recipe: Recipe, spec: Mapping[str, Any]) -> None:
+    """Before a folder is touched: a run that has come far must not fail for having been started in the wrong way."""
+    if ranks.size != recipe.processes:
+        raise ValueError(
+            f"the recipe asks for {recipe.processes} processes, running are {ranks.size}; "
+            f"torchrun --nproc-per-node {recipe.processes} starts as many"
+        )
+    told = digest(json_bytes(spec))
+    if not ranks.all(ranks.agreed(told) == told):
+        raise ValueError("the processes are told different runs; data, networks and settings must be the same in each")
 
 
 def _validation(result: Result, problem: Problem) -> dict[str, bytes]:

@@ -5,17 +5,20 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from evendistill.data.examples import Examples, in_order
+from evendistill.data.examples import Examples
 from evendistill.maths.metrics import Metrics, class_counts
-from evendistill.models.inference import scores_over
+from evendistill.models.inference import scores_at
+from evendistill.models.ranks import Ranks
 from evendistill.training.heldout import EVALUATION_BATCH
 
 
-def scores_of(network: nn.Module, examples: Examples) -> Tensor:
+def scores_of(network: nn.Module, examples: Examples, ranks: Ranks = Ranks()) -> Tensor:  # noqa: B008 - frozen
     """Raw scores ``(N, C)`` of a network over examples in order, on the CPU."""
     first = next(network.parameters(), None)
     device = torch.device("cpu") if first is None else first.device
-    return scores_over(network, in_order(examples, EVALUATION_BATCH), device=device).cpu()
+    rows = torch.arange(len(examples))
+    batches = examples.to(device).batches
+    return scores_at(network, rows, batches, batch_size=EVALUATION_BATCH, device=device, ranks=ranks).cpu()
 
 
 def evaluate(scores: Tensor, labels: Tensor) -> Metrics:

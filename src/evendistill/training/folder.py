@@ -18,6 +18,7 @@ from torch import nn
 from evendistill.models.average import AverageOfScores
 from evendistill.storage.files import digest, json_bytes, read_json, read_tensors, tensor_bytes, write_bytes
 from evendistill.training.checkpoint import Checkpoint
+from evendistill.training.turns import Turns
 
 
 class RunFolder:
@@ -121,7 +122,9 @@ class RunFolder:
             raise ValueError(f"{path} does not fit the network: {str(error).splitlines()[0]}") from None
 
 
-def finish_once(folder: RunFolder, spec: Mapping[str, Any], work: Callable[[], Mapping[str, bytes]]) -> bool:
+def finish_once(
+    folder: RunFolder, spec: Mapping[str, Any], work: Callable[[], Turns[Mapping[str, bytes]]]
+) -> Turns[bool]:
     """Do the work of a run unless it is done, and leave its results or the cause of its failure behind.
 
     Returns:
@@ -139,7 +142,7 @@ def finish_once(folder: RunFolder, spec: Mapping[str, Any], work: Callable[[], M
             return False
         folder.begin(spec)
         try:
-            folder.finish(work())
+            folder.finish((yield from work()))
         except OSError:  # the disk's fault, not the run's: the checkpoint stays and the next try goes on from it
             raise
         except Exception as error:

@@ -1,16 +1,18 @@
 """The loop: one for teacher and student, for every objective."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from evendistill.data.examples import ArrayDataset, Examples
+from evendistill.data.examples import Examples
+from evendistill.data.sampling import epoch_order
 from evendistill.distillation.problem import Problem
 from evendistill.maths.metrics import Metrics, class_counts, worst_k
 from evendistill.models.average import AverageOfScores
+from evendistill.models.ranks import Ranks
 from evendistill.training import randomness
 from evendistill.training.checkpoint import Checkpoint
 from evendistill.training.evaluation import scores_of
@@ -18,6 +20,8 @@ from evendistill.training.heldout import HeldOut
 from evendistill.training.recipe import Recipe
 from evendistill.training.result import Result
 from evendistill.training.state import State
+from evendistill.training.step import Step, make_step
+from evendistill.training.turns import Turns
 
 
 def fit(
@@ -29,10 +33,11 @@ def fit(
     device: torch.device,
     checkpoint: Checkpoint | None = None,
     robust_k: int = 1,
+    ranks: Ranks = Ranks(),  # noqa: B008 - frozen
     on_step: Callable[[int, int], None] = lambda done, total: None,
     on_epoch: Callable[[list[dict[str, Any]]], None] = lambda history: None,
-) -> Result:
-    """Train a network on a problem.
+) -> Turns[Result]:
+    """Train a network on a problem, a step at a time; closing it saves a checkpoint.
 
     Args:
         network: trained in place, moved to ``device``.
@@ -42,6 +47,7 @@ def fit(
         device: to train on.
         checkpoint: to resume from and to save to.
         robust_k: the best iterate has the largest mean of the ``robust_k`` least validation recalls.
+        ranks: the processes that train it together, each with its share of every batch.
         on_step: called with steps done and steps in all, after each.
         on_epoch: called with the history so far, after each epoch and after resuming.
 
@@ -50,59 +56,67 @@ def fit(
 
     Raises:
         FloatingPointError: if the loss is no longer finite, saying where.
-        ValueError: if the best iterate is asked for without a validation set.
+        ValueError: if the best iterate is asked for without a validation set, or a batch has fewer examples than there
+            are processes.
+        OSError: if processes resume from different steps.
     """
     network.to(device)
-    train, held_out = _on_device(problem.task.train, device), _held_out(problem, recipe, device)
+    train, held_out = problem.task.train.to(device), _held_out(problem, recipe, device, ranks)
     if recipe.iterate == "best" and problem.task.validation is None:
         raise ValueError("iterate 'best' needs a validation set, got None")
     with randomness.isolated(randomness.derive_seed(seed, "noise"), device):
-        state = State(network, problem, recipe, seed=seed, device=device)
+        state = State(network, problem, recipe, seed=seed, device=device, ranks=ranks)
         if checkpoint and (saved := checkpoint.load()) is not None:
             state.load_state_dict(saved)
+        if not ranks.all(ranks.agreed(state.step) == state.step):  # and nobody saves before all have read
+            raise OSError("the processes do not see one checkpoint; the folder must be one that all of them share")
+        step = make_step(state, problem.labeller)
         on_epoch(state.history)
         while state.step < state.total_steps:
-            for _ in _steps(state, problem, train, held_out, seed=seed):
+            for _ in _steps(state, step, problem, train, held_out, seed=seed):
                 if state.step % state.steps_per_epoch == 0:
                     _end_epoch(state, problem, robust_k)
                     on_epoch(state.history)
-                if checkpoint:
+                if checkpoint and ranks.is_first:
                     checkpoint.save_if_due(state.state_dict)
                 on_step(state.step, state.total_steps)
+                yield from _pause(state, checkpoint)
         return Result(_iterate(state), state.history, state.objective.weights.cpu())
 
 
-def _steps(state: State, problem: Problem, train: Examples, held_out: HeldOut | None, *, seed: int):  # noqa: ANN202
+def _pause(state: State, checkpoint: Checkpoint | None) -> Turns[None]:
+    try:
+        yield
+    except GeneratorExit:
+        if checkpoint and state.ranks.is_first:
+            checkpoint.save(state.state_dict())
+        raise
+
+
+def _steps(
+    state: State, step: Step, problem: Problem, train: Examples, held_out: HeldOut | None, *, seed: int
+) -> Iterator[None]:
     """The training steps from here to the end of the epoch; yields after each."""
-    rows = _order(len(train), seed, state.epoch).split(state.batch_size)
-    rest = rows[state.step % state.steps_per_epoch : state.steps_per_epoch]
+    rows, draws = _epoch(state, problem, train, seed)
     state.network.train()
-    for batch, inputs in zip(rest, train.batches(rest), strict=True):
+    state.seed_noise()
+    for batch, inputs in zip(rows, train.batches(rows, draws), strict=True):
         if held_out is not None and state.update_is_due:
             state.gains = held_out.gains(state.network, state.generator)
             state.objective.ascend(state.gains)
-        loss = _descend(state, problem, batch.to(state.device), inputs.to(state.device, non_blocking=True))
-        state.losses.append(loss)
+        state.set_learning_rate()
+        state.losses.append(state.ranks.mean(step(batch, inputs.to(state.device, non_blocking=True))))
         state.step += 1
         state.keep_iterate()
         yield
-
-
-def _descend(state: State, problem: Problem, rows: Tensor, inputs: Tensor) -> Tensor:
-    state.set_learning_rate()
-    with state.precision():
-        scores = state.network(inputs)
-    loss = state.objective(scores, problem.labeller.targets(rows, inputs))
-    state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    state.optimiser.step()
-    return loss.detach()
+        state.seed_noise()
 
 
 def _end_epoch(state: State, problem: Problem, robust_k: int) -> None:
     """Look at the losses of the epoch, which is the only time that the host waits for them, and write them down."""
     losses = torch.stack(state.losses).tolist()
     state.losses = []
+    state.ranks.share_buffers(state.network)
     for position, loss in enumerate(losses):
         if not math.isfinite(loss):
             step = state.step - state.steps_per_epoch + position
@@ -114,11 +128,11 @@ def _end_epoch(state: State, problem: Problem, robust_k: int) -> None:
                 f"{advice}"
             )
     record: dict[str, Any] = {"epoch": state.epoch, "step": state.step, "loss": sum(losses) / len(losses)}
-    record["learning_rate"] = state.optimiser.param_groups[0]["lr"]
+    record["learning_rate"] = float(state.optimiser.param_groups[0]["lr"])
     if state.gains is not None:
         record |= _adversary(state.objective.weights, state.gains)
     if state.recipe.iterate == "best" and problem.task.validation is not None:
-        scores = scores_of(state.network, problem.task.validation)
+        scores = scores_of(state.network, problem.task.validation, state.ranks)
         metrics = Metrics(*class_counts(scores, problem.task.validation.labels))
         state.keep_best((worst_k(metrics.recalls, robust_k), metrics.average_accuracy))
         record["validation_average_accuracy"] = metrics.average_accuracy
@@ -143,23 +157,28 @@ def _iterate(state: State) -> nn.Module:
     return state.network.eval()
 
 
-def _held_out(problem: Problem, recipe: Recipe, device: torch.device) -> HeldOut | None:
+def _held_out(problem: Problem, recipe: Recipe, device: torch.device, ranks: Ranks) -> HeldOut | None:
     if problem.task.validation is None or problem.validation_targets is None:
         return None
     return HeldOut(
-        _on_device(problem.task.validation, device),
+        problem.task.validation.to(device),
         problem.validation_targets.to(device),
         most=recipe.update_examples,
         gain=recipe.gain,
         device=device,
         bf16=recipe.precision == "bf16",
+        ranks=ranks,
     )
 
 
-def _on_device(examples: Examples, device: torch.device) -> Examples:
-    return examples.to(device) if isinstance(examples, ArrayDataset) else examples
+def _epoch(state: State, problem: Problem, train: Examples, seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    """What is left of this epoch for this process: row numbers on the device, and what augmenting them needs.
 
-
-def _order(count: int, seed: int, epoch: int) -> Tensor:
-    """The order of the examples in one epoch: a function of the seed and the epoch, so that resuming needs no state."""
-    return torch.randperm(count, generator=randomness.generator(seed, "order", epoch))
+    Both are functions of the seed and the epoch, so that resuming needs no state and processes need not talk.
+    """
+    size, epoch = state.batch_size, state.epoch
+    rows = epoch_order(len(train), problem.task.shares, randomness.generator(seed, "order", epoch)).to(state.device)
+    draws = train.draws(len(rows), randomness.generator(seed, "augmentation", epoch)).to(state.device)
+    rest = slice(state.step % state.steps_per_epoch, state.steps_per_epoch)
+    mine = [[state.ranks.share(part) for part in whole.split(size)[rest]] for whole in (rows, draws)]
+    return mine[0], mine[1]

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from evendistill.models.ranks import Ranks
+
 
 @contextmanager
 def progress_bar(title: str, *, enabled: bool) -> Iterator[Callable[[int, int], None]]:
     """A function of steps done and steps in all that moves a bar on standard error, if that is a terminal."""
-    if not (enabled and sys.stderr.isatty()):
+    if not (enabled and sys.stderr.isatty() and Ranks.here().is_first):
         yield lambda done, total: None
         return
     from rich.console import Console

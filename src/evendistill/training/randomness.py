@@ -53,14 +53,19 @@ def restore(state: dict[str, Any], device: torch.device) -> None:
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
+def seed_all(seed: int) -> None:
+    """Seed every global generator."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+
+
 @contextmanager
 def isolated(seed: int, device: torch.device) -> Iterator[None]:
     """Global generators seeded inside (dropout and a user's augmentation draw from them), as they were afterwards."""
     before = capture(device)
     try:
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
+        seed_all(seed)
         yield
     finally:
         restore(before, device)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": ("sgd", "adamw"),
@@ -12,6 +12,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "gain": ("zero_one", "cross_entropy"),
     "iterate": ("last", "averaged", "best"),
     "precision": ("fp32", "bf16"),
+    "sampler": ("uniform", "balanced"),
 }
 AT_LEAST: dict[str, float] = {
     "epochs": 1,
@@ -22,10 +23,11 @@ AT_LEAST: dict[str, float] = {
     "update_every": 1,
     "update_examples": 1,
     "threads": 1,
+    "processes": 1,
     "checkpoint_every": 0,
 }
 
-WHOLE = ("epochs", "batch_size", "warmup_epochs", "update_every", "update_examples", "threads")
+WHOLE = ("epochs", "batch_size", "warmup_epochs", "update_every", "update_examples", "threads", "processes")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Recipe:
         precision: "fp32", or "bf16" autocast.
         threads: of this process; their number changes the last bits of results.
         checkpoint_every: seconds between two checkpoints, where a run has a folder.
+        sampler: "uniform" shows every example once an epoch; "balanced" draws as many examples with replacement, each
+            class as often as any other. Priors are those of what is drawn, so objectives mean the same under either.
+        compile: let ``torch.compile`` fuse the network: worth it for long runs, most of all on a GPU.
+        capture: record a training step as one CUDA graph and replay it: for small networks on a GPU, nothing elsewhere.
+        processes: how many share each batch, as started by ``torchrun``; batch norm sees a process's own share.
 
     Raises:
         ValueError: if a value is out of range, naming the field and the value.
@@ -78,6 +85,10 @@ class Recipe:
     precision: str = "fp32"
     threads: int = 1
     checkpoint_every: float = 30.0
+    sampler: Literal["uniform", "balanced"] = "uniform"
+    compile: bool = False
+    capture: bool = False
+    processes: int = 1
 
     # Read by pydantic where a recipe file is parsed; a plain mapping, so that this floor need not know pydantic.
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": False}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evendistill.distillation.problem import Problem
+from evendistill.models.ranks import Ranks
 from evendistill.training import randomness
 from evendistill.training.optimisers import make_optimiser
 from evendistill.training.recipe import Recipe
@@ -24,17 +25,28 @@ class State:
         network: on ``device``; trained in place.
         problem: what to optimise.
         recipe: how.
-        seed: of the held-out subsets.
+        seed: of the held-out subsets, and of what processes after the first draw at random.
         device: where the network is.
+        ranks: who trains it together.
 
     Raises:
-        ValueError: if the averaged iterate would keep more networks than memory should be asked for.
+        ValueError: if a batch is smaller than the number of processes, or the averaged iterate would keep more networks
+            than memory should be asked for.
     """
 
     def __init__(
-        self, network: nn.Module, problem: Problem, recipe: Recipe, *, seed: int, device: torch.device
+        self,
+        network: nn.Module,
+        problem: Problem,
+        recipe: Recipe,
+        *,
+        seed: int,
+        device: torch.device,
+        ranks: Ranks = Ranks(),  # noqa: B008 - frozen
     ) -> None:
         self.network = network
+        self.ranks = ranks
+        self._seed = seed
         self.objective = problem.objective
         self.recipe = recipe
         self.device = device
@@ -42,6 +54,8 @@ class State:
         self.peak_rates = [group["lr"] for group in self.optimiser.param_groups]
         self.generator = randomness.generator(seed, "held-out")
         self.batch_size = min(recipe.batch_size, len(problem.task.train))
+        if self.batch_size < ranks.size:
+            raise ValueError(f"batch_size must be at least the {ranks.size} processes, got {self.batch_size}")
         self.steps_per_epoch = len(problem.task.train) // self.batch_size
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.step = 0
@@ -51,6 +65,10 @@ class State:
         self.iterates: list[dict[str, Tensor]] = []
         self.best: dict[str, Any] | None = None
         self._check_memory()
+        # the network is saved and evaluated bare; only training steps go through what wraps it
+        self.forward = ranks.wrapped(network)
+        if recipe.compile:
+            self.forward = torch.compile(self.forward)
 
     def precision(self) -> AbstractContextManager[object]:
         """Autocast to bfloat16, or nothing at all: even a disabled autocast costs time."""
@@ -76,12 +94,29 @@ class State:
         """Put the schedule's rate of this step into the optimiser."""
         factor = learning_rate_factor(self.step, self.recipe, self.steps_per_epoch)
         for group, peak in zip(self.optimiser.param_groups, self.peak_rates, strict=True):
-            group["lr"] = peak * factor
+            if isinstance(group["lr"], Tensor):  # a recorded step reads it where it is
+                group["lr"].fill_(peak * factor)
+            else:
+                group["lr"] = peak * factor
+
+    def hold_learning_rate(self) -> None:
+        """Keep the learning rates on the device, for steps that are recorded and replayed."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = torch.tensor(float(group["lr"]), device=self.device)
+
+    def seed_noise(self) -> None:
+        """Before each step, what processes after the first draw at random begins anew, as a function of the step.
+
+        The first goes on where it was. So resuming repeats all, though checkpoints hold the first one's generators alone.
+        """
+        if not self.ranks.is_first:
+            randomness.seed_all(randomness.derive_seed(self._seed, "noise", self.ranks.rank, self.step))
 
     def keep_iterate(self) -> None:
         """At the end of a period of ``update_every`` steps, keep the network for the averaged scorer."""
         ends = self._counter % self.recipe.update_every == 0 or self.step == self.total_steps
         if self.recipe.iterate == "averaged" and ends:
+            self.ranks.share_buffers(self.network)
             self.iterates.append(_copied(self.network))
 
     def keep_best(self, merit: tuple[float, float]) -> None:
@@ -117,7 +152,8 @@ class State:
         self.history = state["history"]
         self.iterates = state["iterates"]
         self.best = state["best"]
-        randomness.restore(state["randomness"], self.device)
+        if self.ranks.is_first:
+            randomness.restore(state["randomness"], self.device)
 
     def _check_memory(self) -> None:
         if self.recipe.iterate != "averaged":

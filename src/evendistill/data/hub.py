@@ -1,0 +1,86 @@
+"""Data sets of the Hugging Face hub, through its own library and cache."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from evendistill.data import columns
+from evendistill.data.arrow import joined
+from evendistill.data.numbering import Unnumbered
+from evendistill.data.optional import needed
+from evendistill.data.split_names import normalised
+from evendistill.data.wording import reason
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+LOGGERS = ("datasets", "huggingface_hub")
+
+
+def read_hub(name: str, *, image_column: str | None, label_column: str | None) -> dict[str, Unnumbered]:
+    """The images and labels of each split of a data set on the hub, or in the cache of an earlier download.
+
+    Args:
+        name: ``"owner/name"`` or ``"name"``.
+        image_column: its name, if it is not a usual one.
+        label_column: likewise.
+
+    Raises:
+        ValueError: if it cannot be had, or has no images and labels.
+    """
+    datasets = needed("datasets", "reading from the hub")
+    try:
+        with _quiet():
+            loaded = datasets.load_dataset(name)
+    except Exception as error:  # the errors of the hub, of its library and of its transport have no common base
+        raise ValueError(
+            f"the data set {name!r} is neither a path nor reachable on the hub: {reason(error)}"
+        ) from error
+    return read_loaded(loaded, name=name, image_column=image_column, label_column=label_column)
+
+
+def read_loaded(
+    splits: "Mapping[str, Dataset]", *, name: str, image_column: str | None, label_column: str | None
+) -> dict[str, Unnumbered]:
+    """The images and labels of each split as the library has loaded it; no image is decoded.
+
+    Args:
+        splits: by name.
+        name: of the data set, for messages.
+        image_column: its name, if it is not a usual one.
+        label_column: likewise.
+
+    Raises:
+        ValueError: if a column is not there or not what it should be, or a row has no image.
+    """
+    tables: dict[str, Unnumbered] = {}
+    for split, dataset in normalised(dict(splits), origin=name).items():
+        place = f"{name} ({split})"
+        image = columns.image_column(dataset.features.arrow_schema, file=place, name=image_column)
+        label = columns.label_column(dataset.features.arrow_schema, file=place, name=label_column)
+        # as Arrow, the library hands out the bytes that it would decode for any other format
+        table = dataset.select_columns([image, label]).with_format("arrow")[:]
+        tables[split] = joined([(place, table)], image=image, label=label, follow_paths=True)
+    return tables
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and no notes while the library works; afterwards they are as they were."""
+    datasets = needed("datasets", "reading from the hub")
+    had_bars = datasets.is_progress_bar_enabled()
+    levels = {name: logging.getLogger(name).level for name in LOGGERS}
+    datasets.disable_progress_bars()
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        if had_bars:
+            datasets.enable_progress_bars()

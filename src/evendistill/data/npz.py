@@ -1,0 +1,112 @@
+"""Arrays of images and labels in an .npz file."""
+
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evendistill.data.numbering import Unnumbered
+from evendistill.data.split_names import is_known, normalised
+from evendistill.data.wording import listed, reason
+
+INPUTS = ("x", "image", "images", "img", "imgs", "input", "inputs", "data")
+LABELS = ("y", "label", "labels", "target", "targets")
+EXPECTED = "x_train and y_train, or train_images and train_labels"
+DAMAGED = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def read_npz(path: Path) -> dict[str, Unnumbered]:
+    """The arrays of each split.
+
+    Keys are ``x_train`` and ``y_train``, ``train_images`` and ``train_labels`` and so on, in capitals or not; ``x`` and
+    ``y`` alone are the split "train". Other keys are left aside. Images ``(N, H, W)`` and ``(N, H, W, C)`` of uint8
+    become ``(N, C, H, W)`` without a copy, float64 becomes float32, and other arrays stay as they are. An array
+    ``(N, C, H, W)`` of uint8 is known by its 1, 3 or 4 channels where the last axis has another length.
+
+    Raises:
+        ValueError: if the file is damaged, has no such keys, or arrays do not go together. Nothing is unpickled.
+    """
+    with _opened(path) as arrays:
+        return {split: _table(path, arrays, *keys) for split, keys in _keys(path, arrays.files).items()}
+
+
+def _opened(path: Path) -> np.lib.npyio.NpzFile:
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: not an .npz file, or a damaged one")
+    try:
+        return np.load(path, allow_pickle=False)
+    except DAMAGED as error:
+        raise ValueError(f"{path}: a damaged .npz file: {reason(error)}") from None
+
+
+def _keys(path: Path, keys: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """For each split the keys of its inputs and its labels."""
+    found: dict[str, dict[str, str]] = {}
+    for key in keys:
+        split, role = _meaning(key)
+        if role is None:
+            continue
+        if role in found.setdefault(split, {}):
+            raise ValueError(f"{path}: {found[split][role]!r} and {key!r} are both the {role} of {split!r}; keep one")
+        found[split][role] = key
+    # "label_names" is no split "names", and "image_ids" none of ids
+    found = {split: roles for split, roles in found.items() if is_known(split) or len(roles) == 2}
+    for split, roles in found.items():
+        if len(roles) == 1:
+            ((role, key),) = roles.items()
+            missing = "labels" if role == "inputs" else "inputs"
+            raise ValueError(f"{path}: {key!r} has no {missing} of split {split!r} beside it; keys are {listed(keys)}")
+    if not found:
+        raise ValueError(f"{path}: its keys are {listed(keys)}; expected {EXPECTED}")
+    pairs = {split: (roles["inputs"], roles["labels"]) for split, roles in found.items()}
+    return normalised(pairs, origin=str(path))
+
+
+def _meaning(key: str) -> tuple[str, str | None]:
+    """The split of a key, and whether it holds inputs or labels."""
+    before, _, after = key.lower().partition("_")
+    for word, split in ((before, after or "train"), (after, before)):
+        if word in INPUTS or word in LABELS:
+            return split, "inputs" if word in INPUTS else "labels"
+    return key, None
+
+
+def _table(path: Path, arrays: np.lib.npyio.NpzFile, inputs_key: str, labels_key: str) -> Unnumbered:
+    inputs, labels = _array(path, arrays, inputs_key), _array(path, arrays, labels_key)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise ValueError(f"{path}: {labels_key!r} must have shape (N,) or (N, 1), got {labels.shape}")
+    if inputs.ndim < 2 or len(inputs) != len(labels):
+        expected = f"(N, ...) with the N = {len(labels)} of {labels_key!r}"
+        raise ValueError(f"{path}: {inputs_key!r} must have shape {expected}, got {inputs.shape}")
+    return Unnumbered(_as_inputs(path, inputs_key, inputs), labels, lambda row: f"{path}, {labels_key!r}, row {row}")
+
+
+def _array(path: Path, arrays: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
+    try:
+        array = arrays[key]
+    except DAMAGED as error:  # numpy refuses arrays of Python objects, which only pickle could read
+        raise ValueError(f"{path}: {key!r} is damaged or not saved as numbers: {reason(error)}") from None
+    if not isinstance(array, np.ndarray):  # numpy hands out what is no .npy file as bytes
+        raise ValueError(f"{path}: {key!r} is no array")
+    return array
+
+
+def _as_inputs(path: Path, key: str, array: np.ndarray) -> Tensor:
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{path}: {key!r} must hold numbers, got {array.dtype}")
+    # torch trains in float32 by default and knows only this machine's order of bytes
+    is_double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
+    kind = np.dtype(np.float32) if is_double else array.dtype.newbyteorder("=")
+    images = torch.from_numpy(array.astype(kind, copy=False))
+    if images.dtype != torch.uint8 or images.ndim not in (3, 4):
+        return images
+    if images.ndim == 3:
+        return images.unsqueeze(1)
+    channels_first = images.shape[1] in (1, 3, 4) and images.shape[3] not in (1, 2, 3, 4)
+    return images if channels_first else images.permute(0, 3, 1, 2)

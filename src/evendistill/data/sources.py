@@ -1,0 +1,78 @@
+"""Data sets of images from the places where people keep them."""
+
+import re
+from pathlib import Path
+
+from evendistill.data.encoded import Encoded
+from evendistill.data.hub import read_hub
+from evendistill.data.imagefolder import read_image_folder
+from evendistill.data.npz import read_npz
+from evendistill.data.numbering import Split, Unnumbered, numbered
+from evendistill.data.parquet import SUFFIXES, parquet_files, read_parquet
+from evendistill.data.wording import reason
+
+__all__ = ["Encoded", "Split", "read_source"]
+
+HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
+
+
+def read_source(source: str, *, image_column: str | None = None, label_column: str | None = None) -> dict[str, Split]:
+    """The splits of a data set by name: "train", "validation" and "test" where it says so, others as they are called.
+
+    A source is one of
+
+    - a folder of parquet files named after their splits, as the hub keeps them, or one such file ("train");
+    - a folder of images, ``<split>/<class>/...`` or ``<class>/...`` ("train");
+    - an ``.npz`` file of arrays;
+    - ``"owner/name"`` or ``"name"`` of a data set on the Hugging Face hub, if there is no such path.
+
+    Images in parquet files and in folders are not decoded. Labels are 0 to C - 1, the same over all splits.
+
+    Args:
+        source: a path, in which ``~`` is the home folder, or a name on the hub.
+        image_column: column of images in tables, if it has no usual name.
+        label_column: column of labels in tables, likewise.
+
+    Raises:
+        ValueError: if it is not there, damaged, or not laid out so; the message names file, column and row.
+    """
+    columns = {"image_column": image_column, "label_column": label_column}
+    try:
+        path = Path(source).expanduser()
+        if source and path.exists():
+            tables = _read_path(path, **columns)
+        elif _may_be_on_the_hub(source):
+            tables = read_hub(source, **columns)
+        else:
+            raise ValueError(f"{source}: there is no such file or folder")
+    except (OSError, RuntimeError) as error:  # a folder that may not be read; a home that is not known
+        raise ValueError(f"{source}: cannot be read: {reason(error)}") from None
+    return numbered(tables, origin=source)
+
+
+def _read_path(path: Path, *, image_column: str | None, label_column: str | None) -> dict[str, Unnumbered]:
+    files = parquet_files(path) if path.is_dir() else {"train": [path]} if path.suffix.lower() in SUFFIXES else {}
+    if files:
+        return read_parquet(files, image_column=image_column, label_column=label_column)
+    for option, column in (("image_column", image_column), ("label_column", label_column)):
+        if column is not None:
+            raise ValueError(f"{option} names a column of parquet files, but there are none in {path}; got {column!r}")
+    if not path.is_dir():
+        return _read_file(path)
+    if not any(path.iterdir()):
+        raise ValueError(f"{path}: the folder is empty")
+    tables = read_image_folder(path)
+    if not tables:
+        expected = "train.parquet, <class>/*.png or train/<class>/*.png"
+        raise ValueError(f"{path}: neither parquet files nor folders of images are in it; expected {expected}")
+    return tables
+
+
+def _read_file(path: Path) -> dict[str, Unnumbered]:
+    if path.suffix.lower() != ".npz":
+        raise ValueError(f"{path}: expected a folder, a .parquet file or an .npz file")
+    return read_npz(path)
+
+
+def _may_be_on_the_hub(source: str) -> bool:
+    return HUB_ID.fullmatch(source) is not None and not source.lower().endswith((".npz", *SUFFIXES))

@@ -1,0 +1,83 @@
+"""Recipes made from recipes: on data that lie elsewhere, or small enough to be tried in seconds."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evendistill.experiments.recipe import GridSpec, StudentsSpec, TeachersSpec
+from evendistill.experiments.spec import DataSpec, ViewSpec
+from evendistill.storage.files import write_bytes
+from evendistill.training.recipe import Recipe
+
+SMOKE_IMAGES = "made-up:10x3x32"
+SMOKE_TRAINING = {"epochs": 1, "batch_size": 32, "update_every": 2, "warmup_epochs": 0, "milestones": ()}
+SMOKE_RESIZE = 32
+
+
+def on_data(grid: GridSpec, source: str) -> GridSpec:
+    """The same recipe on data of the same layout that lie elsewhere."""
+    return grid.model_copy(update={"data": grid.data.model_copy(update={"source": source})})
+
+
+def smoke(grid: GridSpec) -> GridSpec:
+    """The same recipe for a trial of seconds: made-up images, one epoch, one seed, the first and last of every list.
+
+    Networks, view, objectives and label modes are the recipe's own, so that what would break later breaks now.
+    """
+    view = grid.view and _small_view(grid.view)
+    data = DataSpec(source="digits" if grid.data.source == "digits" else SMOKE_IMAGES)
+    if grid.data.imbalance is not None:
+        data = data.model_copy(update={"imbalance": min(grid.data.imbalance, 8.0), "profile": grid.data.profile})
+    return GridSpec(
+        name=f"{grid.name}-smoke",
+        data=data,
+        view=view,
+        training=_short(grid.training),
+        teachers=_few_teachers(grid.teachers),
+        students=grid.students and _few_students(grid.students),
+        seeds=grid.seeds[:1],
+        teacher_seed="matched",
+        robust_k=min(grid.robust_k, 10),
+    )
+
+
+def write_recipe(grid: GridSpec, path: Path) -> Path:
+    """Put a recipe into a file that reads back as the same recipe."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = grid.model_dump(mode="json", exclude_defaults=True)
+    write_bytes(path, yaml.safe_dump(plain, sort_keys=False).encode())
+    return path
+
+
+def _small_view(view: ViewSpec) -> ViewSpec:
+    resize = None if view.resize is None else min(view.resize, SMOKE_RESIZE)
+    return view.model_copy(update={"crop": None, "resize": resize})
+
+
+def _short(training: Recipe) -> Recipe:
+    told: dict[str, Any] = vars(training) | SMOKE_TRAINING | {"compile": False, "processes": 1}
+    if told["schedule"] == "step":
+        told["schedule"] = "constant"
+    return Recipe(**told)
+
+
+def _few_teachers(teachers: TeachersSpec) -> TeachersSpec:
+    training = teachers.training and _short(teachers.training)
+    return teachers.model_copy(update={"objectives": _ends(teachers.objectives), "training": training})
+
+
+def _few_students(students: StudentsSpec) -> StudentsSpec:
+    judging = students.validation_temperatures
+    return students.model_copy(
+        update={
+            "objectives": _ends(students.objectives),
+            "training": students.training and _short(students.training),
+            "temperatures": students.temperatures[:1],
+            "validation_temperatures": judging and judging[:1],
+        }
+    )
+
+
+def _ends(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return values if len(values) < 2 else (values[0], values[-1])
