@@ -28,13 +28,13 @@ from evendistill.distillation.problem import Distillation, Problem, Task, studen
 from evendistill.distillation.teacher import frozen, teacher_scores
 from evendistill.training import randomness
 
-THREADS = 2
 TEMPERATURE = 3.0
 RATE, DECAY = 0.05, 1e-4
 VIEW = View(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616), pad=4, flip=True)
 PLAIN = View(mean=VIEW.mean, std=VIEW.std)
-CHECK_STEPS, CHECK_BATCH, CHECK_RATE = 50, 64, 0.01
+CHECK_STEPS, CHECK_RATE = 50, 0.01
 PAPER_EPOCHS = 256
+CACHED = ("ours fp32", "ours bf16")
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ class Setting:
     student: int
     batches: tuple[int, ...]
     steps: int
+    threads: int
 
 
-FULL = Setting(teacher=56, student=20, batches=(64, 128), steps=24)
-SMOKE = Setting(teacher=14, student=8, batches=(16,), steps=3)
+FULL = Setting(teacher=56, student=20, batches=(64, 128), steps=24, threads=2)
+SMOKE = Setting(teacher=8, student=8, batches=(16,), steps=3, threads=1)
 
 
 def network(depth: int, inputs: torch.Tensor | None = None, *, seed: int) -> nn.Module:
@@ -83,7 +84,6 @@ def recipe_of(batch_size: int, *, rate: float = RATE, precision: str = "fp32") -
         weight_decay=DECAY,
         schedule="constant",
         precision=precision,
-        threads=THREADS,
     )
 
 
@@ -109,14 +109,12 @@ class OurOrder(Sampler[int]):
         return self._count
 
 
-def check(data: ed.Data, teacher: nn.Module, student: nn.Module) -> dict[str, Any]:
+def check(data: ed.Data, teacher: nn.Module, student: nn.Module, batch: int) -> dict[str, Any]:
     """How far the losses of the two loops drift apart, without augmentation."""
     task = task_of(data, PLAIN)
-    batch, told = min(CHECK_BATCH, len(task.train) // 3), {"temperature": TEMPERATURE, "weight_decay": DECAY}
+    told = {"temperature": TEMPERATURE, "weight_decay": DECAY, "learning_rate": CHECK_RATE}
     batches = reference.loader(pil_images(task, PLAIN), batch, sampler=OurOrder(len(task.train), seed=0))
-    theirs = reference.steps(
-        copy.deepcopy(student), teacher, itertools.repeat(batches), learning_rate=CHECK_RATE, **told
-    )
+    theirs = reference.steps(copy.deepcopy(student), teacher, itertools.repeat(batches), **told)
     expected = list(itertools.islice(theirs, CHECK_STEPS))
 
     problem = problem_of(task, teacher, teacher_scores(teacher, task.train, None, device=harness.CPU))
@@ -142,7 +140,7 @@ def contestants(
     """Each measures its images a second."""
     images = pil_images(task, VIEW)
 
-    def speed(going: Generator[object, None, None]) -> float:
+    def speed(going: Generator[object, None, object]) -> float:
         return batch / harness.seconds_per_step(going, steps=steps)
 
     def ours(precision: str, *, live: bool = False) -> Callable[[], float]:
@@ -164,48 +162,48 @@ def contestants(
 
 
 def compare(task: Task, batch: int, rounds: harness.Rounds, scoring: float) -> dict[str, Any]:
-    median = harness.medians(rounds)
+    """Ratios within each round, and their medians; scoring the teacher counts for as many epochs as it serves."""
     images = len(task.train) // batch * batch
 
-    def with_scoring(name: str, epochs: int) -> float:
-        return images / (images / median[name] + scoring / epochs) / median["reference"]
+    def with_scoring(epochs: int) -> dict[str, float]:
+        paid = {name: [images / (images / speed + scoring / epochs) for speed in rounds[name]] for name in CACHED}
+        return harness.medians(harness.ratios(paid | {"reference": rounds["reference"]}, "reference"))
 
-    cached = ("ours fp32", "ours bf16")
+    over = harness.ratios(rounds, "reference")
     return {
         "batch": batch,
         "images per second": rounds,
-        "median images per second": median,
-        "over reference": {name: median[name] / median["reference"] for name in median if name != "reference"},
-        f"over reference, scoring spread over {PAPER_EPOCHS} epochs": {
-            name: with_scoring(name, PAPER_EPOCHS) for name in cached
-        },
-        "over reference, scoring paid by one epoch": {name: with_scoring(name, 1) for name in cached},
+        "median images per second": harness.medians(rounds),
+        "over reference": over,
+        "median over reference": harness.medians(over),
+        f"the same with scoring, {PAPER_EPOCHS} epochs": with_scoring(PAPER_EPOCHS),
+        "the same with scoring, 1 epoch": with_scoring(1),
     }
 
 
 def main() -> None:
     told = harness.arguments(__doc__)
     setting = SMOKE if told.smoke else FULL
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(setting.threads)
     data = ed.load_data(told.data)
     task = task_of(data, VIEW)
     some = next(task.train.batches([torch.arange(min(256, len(task.train)))]))
     teacher = frozen(network(setting.teacher, some, seed=0), harness.CPU)
     student = network(setting.student, seed=1)
 
-    checked = check(data, teacher, student)
+    checked = check(data, teacher, student, setting.batches[0])
     print(f"losses of both loops over {checked['steps']} steps: {checked['max_abs_difference']:.1e} apart at most")
     start = time.perf_counter()
     scores = teacher_scores(teacher, task.train, task.validation, device=harness.CPU)
     scoring = time.perf_counter() - start
-    print(f"teacher's scores of {len(task.train)} + {len(scores.validation or ())} images, once: {scoring:.1f} s")  # noqa
+    print(f"teacher's scores of {len(task.train)} + {len(task.validation or ())} images, once: {scoring:.1f} s")
     found = []
     for batch in setting.batches:
         runners = contestants(task, teacher, student, scores, batch, setting.steps)
         rounds = harness.in_turns(runners, told.rounds)
         found.append(compare(task, batch, rounds, scoring))
         for name, speed in found[-1]["median images per second"].items():
-            share = found[-1]["over reference"].get(name, 1.0)
+            share = found[-1]["median over reference"].get(name, 1.0)
             print(f"batch {batch:4}  {name:24} {speed:8.0f} images/s  {share:5.2f} x", flush=True)
     harness.report(told, {"check": checked, "scoring seconds": scoring, "batches": found})
 

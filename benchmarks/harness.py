@@ -84,8 +84,8 @@ def our_steps(network: nn.Module, problem: Problem, recipe: Recipe, *, atleast: 
     return fit(copied, problem, replace(recipe, epochs=epochs), seed=0, device=CPU)
 
 
-def seconds_per_step(going: Generator[object, None, None], *, steps: int, warm_up: int = 2) -> float:
-    """Seconds that a step of a loop takes, its batches included, over ``steps`` after ``warm_up``; then it is closed."""
+def seconds_per_step(going: Generator[object, None, object], *, steps: int, warm_up: int = 2) -> float:
+    """Seconds a step of a loop takes, its batches included, over ``steps`` after ``warm_up``; closes the loop."""
     for _ in range(warm_up):
         next(going)
     start = time.perf_counter()

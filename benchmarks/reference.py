@@ -56,7 +56,9 @@ def _normalised(image: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) 
     return image.clone().sub_(middle).div_(spread)
 
 
-def loader(images: PilImages, batch_size: int, *, sampler: Sampler[int] | None = None) -> DataLoader[list[Tensor]]:
+def loader(
+    images: PilImages, batch_size: int, *, sampler: Sampler[int] | None = None
+) -> DataLoader[tuple[Tensor, int]]:
     """Batches in a random order, or in that of the sampler; the remainder of an epoch is dropped."""
     return DataLoader(images, batch_size, shuffle=sampler is None, sampler=sampler, num_workers=WORKERS, drop_last=True)
 
@@ -64,7 +66,7 @@ def loader(images: PilImages, batch_size: int, *, sampler: Sampler[int] | None =
 def steps(
     student: nn.Module,
     teacher: nn.Module,
-    epochs: Iterable[DataLoader[list[Tensor]]],
+    epochs: Iterable[DataLoader[tuple[Tensor, int]]],
     *,
     temperature: float,
     learning_rate: float,

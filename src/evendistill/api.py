@@ -13,6 +13,7 @@ from evendistill.data.sampling import Sampler
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import TeacherScores, frozen, teacher_scores
 from evendistill.models.inference import in_channels_last, scores_over
+from evendistill.models.ranks import Ranks
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import Robust, Standard
 from evendistill.storage.files import digest, json_bytes, tensor_bytes

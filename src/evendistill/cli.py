@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evendistill.experiments.processes import first_process_speaks, is_first_process
+
 if TYPE_CHECKING:
     from evendistill.experiments.engines import Outcome
     from evendistill.experiments.report.table import Table
@@ -129,7 +131,8 @@ def main() -> None:
     """Run the command line; whatever is wrong with the input becomes one line and exit code 2."""
     warnings.showwarning = lambda message, *_: typer.echo(f"warning: {message}", err=True)
     try:
-        app(standalone_mode=True)
+        with first_process_speaks():
+            app(standalone_mode=True)
     except (ValueError, FloatingPointError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if os.environ.get("EVENDISTILL_TRACEBACK"):
             raise
@@ -141,10 +144,9 @@ def main() -> None:
 
 
 def _sweep_and_report(
-    recipe: Path, runs: Path, report: Path, told: "dict[str, Any]", as_json: bool, command: str
+    recipe: Path, runs: Path, report: Path, told: dict[str, Any], as_json: bool, command: str
 ) -> None:
     from evendistill.experiments.sweep import Sweep
-    from evendistill.experiments.together import is_first_process
 
     sweep = Sweep.read(recipe, runs)
     if runs.exists() and not runs.is_dir():
@@ -234,11 +236,7 @@ def _progress(count: int, missing: int) -> "Iterator[Any]":
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("training", total=missing)
-
-        def advance(outcome: "Outcome") -> None:
-            bar.advance(task)
-
-        yield advance
+        yield lambda outcome: bar.advance(task)
 
 
 def _print_json(value: object) -> None:

@@ -59,6 +59,7 @@ OTHER_TRAINING = {
     "sampler": "balanced",
     "compile": True,
     "capture": True,
+    "decayed": "matrices",
     "processes": 2,
 }
 OTHER_RUN = {"initialisation_seed": 1, "order_seed": 1, "robust_k": 2}

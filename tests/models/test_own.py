@@ -72,9 +72,13 @@ def test_a_path_of_another_form_is_refused(path):
     assert message(imported, path) == f'a network of your own is "package.module:callable", got {path!r}'
 
 
-def test_a_module_that_is_not_there_is_named():
+@pytest.mark.parametrize(
+    ("path", "hint"), [([], "; the current folder counts under PYTHONPATH=."), ([""], "")], ids=["elsewhere", "here"]
+)
+def test_a_module_that_is_not_there_is_named(monkeypatch, path, hint):
+    monkeypatch.setattr("sys.path", [*path, *(place for place in sys.path if place)])
     assert message(imported, "no_such.net:Net") == (
-        "'no_such.net:Net': no_such.net cannot be imported: ModuleNotFoundError: No module named 'no_such'"
+        f"'no_such.net:Net': no_such.net cannot be imported: ModuleNotFoundError: No module named 'no_such'{hint}"
     )
 
 

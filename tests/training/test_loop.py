@@ -11,6 +11,7 @@ from torch import nn
 
 import evendistill as ed
 from evendistill.models.average import AverageOfScores
+from evendistill.training.optimisers import make_optimiser
 from evendistill.training.schedule import learning_rate_factor
 
 INPUTS, LABELS = torch.randn(48, 5, generator=torch.Generator().manual_seed(1)), torch.arange(48) % 3
@@ -244,3 +245,20 @@ def test_cosine_falls_from_one_to_zero_after_the_warm_up():
 def test_a_recipe_out_of_range_names_field_and_value(told, message):
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         ed.Recipe(**told)
+
+
+@pytest.mark.parametrize(("decayed", "norm", "weight"), [("all", 0.9, 0.9), ("matrices", 1.0, 0.9)])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_weight_decay_acts_on_what_the_recipe_says(optimizer, decayed, norm, weight):
+    """Without gradients only the decay moves parameters, by a tenth."""
+    network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2))
+    recipe = ed.Recipe(
+        optimizer=optimizer, learning_rate=0.5, weight_decay=0.2, momentum=0, nesterov=False, decayed=decayed
+    )
+    optimiser = make_optimiser(network.parameters(), recipe)
+    before = network[0].weight.detach().clone()
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    torch.testing.assert_close(network[1].weight.detach(), torch.full((2,), norm))
+    torch.testing.assert_close(network[0].weight.detach(), weight * before)

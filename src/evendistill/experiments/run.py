@@ -27,6 +27,7 @@ from evendistill.models.convnet import convnet
 from evendistill.models.inference import in_channels_last, scores_over
 from evendistill.models.mlp import mlp
 from evendistill.models.own import from_path, from_timm
+from evendistill.models.ranks import Ranks
 from evendistill.models.resnet import cifar_resnet, resnet18
 from evendistill.objectives.tradeoff import TradeOff
 from evendistill.storage.files import json_bytes
@@ -55,7 +56,7 @@ def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
     """
     torch.set_num_threads(spec.training.threads)  # before the first operation: their number changes the last bits
     folder = RunFolder(runs / spec.folder_name)
-    if folder.finished:
+    if Ranks.here().agreed(folder.finished):
         return folder
     device = device_here()
     view = None if spec.view is None else View(**spec.view.model_dump())
@@ -136,7 +137,8 @@ def _problem(spec: RunSpec, task: Task, data: Data, runs: Path) -> Problem:
     if not folder.finished:
         raise ValueError(f"the teacher of {spec.folder_name} is not trained yet: {folder.path}")
     teacher = frozen(folder.load_model(_network(spec.teacher, data)), task.device)
-    scores = teacher_scores(teacher, task.train, task.validation, device=task.device, folder=folder.path)
+    told = {"device": task.device, "folder": folder.path, "ranks": Ranks.here()}
+    scores = teacher_scores(teacher, task.train, task.validation, **told)
     listening = Distillation(
         temperature=spec.listening.temperature,
         validation_temperature=spec.listening.validation_temperature,

@@ -9,10 +9,11 @@ from pathlib import Path
 from evendistill.experiments.engines import Outcome, train_locally
 from evendistill.experiments.grid import Cell, distinct_runs, expand
 from evendistill.experiments.packed import train_packed
+from evendistill.experiments.processes import processes_started
 from evendistill.experiments.recipe import GridSpec, read_recipe
 from evendistill.experiments.results import is_finished
 from evendistill.experiments.spec import RunSpec
-from evendistill.experiments.together import processes_started, train_together
+from evendistill.experiments.together import train_together
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,13 @@ class Sweep:
         if processes_started() > 1 and (pack is not None or minutes is not None):
             raise ValueError("torchrun trains one run at a time and to its end; leave pack and minutes out")
         missing = self.missing()
-        if not missing:
+        if not missing and processes_started() == 1:  # several must first agree on it
             return []
         self.runs.mkdir(parents=True, exist_ok=True)
         outcomes = []
         deadline = math.inf if minutes is None else time.time() + 60 * minutes
         if processes_started() > 1:
-            engine = train_together(self.runs, missing)
+            engine = train_together(self.runs, self.needed, missing)
         elif pack is not None:
             engine = train_packed(self.runs, missing, width=pack, deadline=deadline)
         else:

@@ -1,42 +1,37 @@
 """Processes that ``torchrun`` started: all of them train each run together, each with its share of every batch."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from evendistill.experiments.engines import Outcome
 from evendistill.experiments.spec import RunSpec
 
-
-def processes_started() -> int:
-    """How many processes ``torchrun`` started, this one among them; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+PATIENCE = timedelta(hours=2)  # while the first process evaluates and writes; torchrun notices the dead sooner
 
 
-def is_first_process() -> bool:
-    """Whether this process speaks to people: the first that ``torchrun`` started, or the only one."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def train_together(runs: Path, needed: Mapping[str, RunSpec]) -> Iterator[Outcome]:
+def train_together(runs: Path, needed: Mapping[str, RunSpec], missing: Iterable[str]) -> Iterator[Outcome]:
     """Train runs one after another, teachers first; every process must call this with the same runs.
 
     A run that fails ends all processes: those that did not fail would wait for it forever.
 
     Args:
         runs: folder of all runs, on a file system that all processes share.
-        needed: the runs to train, by hash.
+        needed: every run, by hash.
+        missing: those to train; the first process decides, since another may have looked at another moment.
 
     Yields:
         One outcome a run, as they end.
     """
     from evendistill.experiments.run import train_run
+    from evendistill.models.ranks import Ranks
     from evendistill.training.turns import drained
 
     with _process_group():
-        for name, spec in needed.items():
-            drained(train_run(spec, runs))
+        for name in Ranks.here().agreed(list(missing)):
+            drained(train_run(needed[name], runs))
             yield Outcome(name)
 
 
@@ -46,11 +41,14 @@ def _process_group() -> Iterator[None]:
     import torch.distributed as dist
 
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("nccl")
+        own = int(os.environ.get("LOCAL_RANK", "0"))
+        if own >= torch.cuda.device_count():
+            raise ValueError(
+                f"torchrun started process {own} on a machine of {torch.cuda.device_count()} GPUs; one each"
+            )
+        torch.cuda.set_device(own)
+        dist.init_process_group("nccl", device_id=torch.device("cuda", own), timeout=PATIENCE)
     else:
-        dist.init_process_group("gloo")
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
+        dist.init_process_group("gloo", timeout=PATIENCE)
+    yield
+    dist.destroy_process_group()  # not after a failure: that would wait for processes that may not answer

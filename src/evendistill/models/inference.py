@@ -63,7 +63,7 @@ def scores_at(
 ) -> Tensor:
     """Raw scores ``(N, C)`` of the examples in these rows; processes share the work, and each gets all scores.
 
-    What they share is whole batches: a matrix product of fewer rows has other last bits, and processes must change none.
+    They share whole batches: a matrix product of fewer rows has other last bits, and processes must change none.
 
     Args:
         network: from inputs ``(B, ...)`` to scores ``(B, C)``.

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -30,7 +31,9 @@ def imported(path: str) -> Callable[..., nn.Module]:
     try:
         module = _module(module_name)
     except ImportError as error:
-        raise ValueError(f"{path!r}: {module_name} cannot be imported: {error}") from error
+        missing = str(error).endswith(f"No module named {module_name.partition('.')[0]!r}")
+        hint = "; the current folder counts under PYTHONPATH=." if missing and "" not in sys.path else ""
+        raise ValueError(f"{path!r}: {module_name} cannot be imported: {error}{hint}") from error
     if not hasattr(module, name):
         raise ValueError(f"{path!r}: {module_name} has no {name}")
     make: Callable[..., nn.Module] = getattr(module, name)

@@ -13,6 +13,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "iterate": ("last", "averaged", "best"),
     "precision": ("fp32", "bf16"),
     "sampler": ("uniform", "balanced"),
+    "decayed": ("all", "matrices"),
 }
 AT_LEAST: dict[str, float] = {
     "epochs": 1,
@@ -42,7 +43,7 @@ class Recipe:
         learning_rate: at the peak of the schedule.
         momentum: of SGD.
         nesterov: Nesterov's momentum in SGD.
-        weight_decay: L2 penalty in SGD, decoupled in AdamW; on every parameter.
+        weight_decay: L2 penalty in SGD, decoupled in AdamW; see ``decayed``.
         schedule: after the warm-up "cosine" falls to zero, "step" falls tenfold at each milestone, "constant" stays.
         warmup_epochs: linear rise to the peak.
         milestones: epochs after which "step" falls.
@@ -59,6 +60,8 @@ class Recipe:
         sampler: "uniform" shows every example once an epoch; "balanced" draws as many examples with replacement, each
             class as often as any other. Priors are those of what is drawn, so objectives mean the same under either.
         compile: let ``torch.compile`` fuse the network: worth it for long runs, most of all on a GPU.
+        decayed: what ``weight_decay`` acts on: "all" parameters, as in the papers, or "matrices" alone, which leaves
+            out biases and the parameters of normalisation.
         capture: record a training step as one CUDA graph and replay it: for small networks on a GPU, nothing elsewhere.
         processes: how many share each batch, as started by ``torchrun``; batch norm sees a process's own share.
 
@@ -87,6 +90,7 @@ class Recipe:
     checkpoint_every: float = 30.0
     sampler: Literal["uniform", "balanced"] = "uniform"
     compile: bool = False
+    decayed: Literal["all", "matrices"] = "all"
     capture: bool = False
     processes: int = 1
 

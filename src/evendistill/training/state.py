@@ -107,7 +107,7 @@ class State:
     def seed_noise(self) -> None:
         """Before each step, what processes after the first draw at random begins anew, as a function of the step.
 
-        The first goes on where it was. So resuming repeats all, though checkpoints hold the first one's generators alone.
+        The first goes on where it was. So resuming repeats all, though checkpoints hold generators of the first alone.
         """
         if not self.ranks.is_first:
             randomness.seed_all(randomness.derive_seed(self._seed, "noise", self.ranks.rank, self.step))

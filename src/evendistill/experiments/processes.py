@@ -1,0 +1,36 @@
+"""What ``torchrun`` tells of the processes that it started, and which of them speaks to people."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+SECONDS_FOR_THE_FIRST = 5
+
+
+def processes_started() -> int:
+    """How many processes ``torchrun`` started, this one among them; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks to people: the first that ``torchrun`` started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextlib.contextmanager
+def first_process_speaks() -> Iterator[None]:
+    """Silence inside for all processes but the first.
+
+    Of an error, too, the first speaks; that ends it, and ``torchrun`` ends the others, which wait for that. One that is
+    alone with its error raises it a little later.
+    """
+    if is_first_process():
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            yield
+    except Exception:
+        time.sleep(SECONDS_FOR_THE_FIRST)
+        raise
