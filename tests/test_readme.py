@@ -1,12 +1,14 @@
 """Every command and every line of code in the README runs."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from evendistill.experiments.grid import expand
 from evendistill.experiments.recipe import read_recipe
@@ -20,7 +22,7 @@ def blocks(language: str) -> list[str]:
 
 def test_it_has_what_this_file_tests():
     assert len(blocks("python")) == 2
-    assert len(blocks("yaml")) == 1
+    assert len(blocks("yaml")) == 2
     assert [line.split("#")[0].strip() for line in blocks("sh")[0].splitlines()] == ["make demo", "make test"]
 
 
@@ -57,12 +59,22 @@ def test_its_commands_run_on_its_recipe(tmp_path):
     assert len(expand(read_recipe(tmp_path / "my-first.yaml"))) == 2 + 2 * (2 + 4)
     np.savez(tmp_path / "predictions.npz", scores=np.eye(3), labels=np.arange(3))
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("evendistill")]
-    assert len(lines) == 3
+    assert len(lines) == 4
+    shutil.copytree(README.parent / "recipes", tmp_path / "recipes")
     for line in lines:
         done = subprocess.run(
-            [sys.executable, "-m", *line.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, "-m", *line.partition("#")[0].split()], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_its_recipe_of_images_is_made_of_fields_that_there_are(tmp_path):
+    shown = yaml.safe_load(blocks("yaml")[1])
+    whole = yaml.safe_load(blocks("yaml")[0]) | {"data": shown["data"], "view": shown["view"]}
+    for side in ("teachers", "students"):
+        whole[side] = whole[side] | shown[side]
+    (tmp_path / "images.yaml").write_text(yaml.safe_dump(whole))
+    assert read_recipe(tmp_path / "images.yaml").view is not None
 
 
 def test_every_file_it_names_is_there():

@@ -12,7 +12,7 @@ from evendistill.data.examples import Examples, as_examples, in_order
 from evendistill.data.sampling import Sampler
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import TeacherScores, frozen, teacher_scores
-from evendistill.models.inference import in_channels_last, scores_over
+from evendistill.models.inference import in_channels_last, score_width
 from evendistill.models.ranks import Ranks
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import Robust, Standard
@@ -160,7 +160,7 @@ def _copy_and_task(
     examples = _named_examples("train", train, workers)
     held_out = None if validation is None else _named_examples("validation", validation, workers)
     first = next(in_order(examples, 2)).to(place)
-    width = _width(network, first, place)
+    width = score_width(network, first, place)
     if num_classes not in (None, width):
         raise ValueError(f"the network gives {width} scores, num_classes is {num_classes}")
     task = Task(examples, held_out, tuple(str(label) for label in range(width)), place, sampler)
@@ -169,14 +169,6 @@ def _copy_and_task(
 
 def _told(scores: TeacherScores) -> dict[str, torch.Tensor]:
     return {"train": scores.train} | ({} if scores.validation is None else {"validation": scores.validation})
-
-
-def _width(network: nn.Module, inputs: torch.Tensor, device: torch.device) -> int:
-    try:
-        return scores_over(network, [inputs], device=device).shape[1]
-    except (RuntimeError, TypeError) as error:
-        kind, shape = str(inputs.dtype).removeprefix("torch."), tuple(inputs.shape)
-        raise ValueError(f"the network cannot take inputs of {kind} {shape}: {str(error).splitlines()[0]}") from error
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -60,8 +60,9 @@ def test_splits_share_the_classes_of_all(tmp_path):
 
 def test_what_is_hidden_or_no_image_is_left_aside(tmp_path):
     unseen = ["cat/.2.png", ".cache/3.png", "cat/.thumbs/4.png", "__MACOSX/cat/5.png", "cat/notes.txt", "docs/a.md"]
-    source = fill(tmp_path, "cat/1.png", "dog/1.png", "stray.png", *unseen)
-    assert contents(read_source(source)) == {"train": [("cat", "cat/1.png"), ("dog", "dog/1.png")]}
+    splits = read_source(fill(tmp_path, "cat/1.png", "dog/1.png", "stray.png", *unseen))
+    assert contents(splits) == {"train": [("cat", "cat/1.png"), ("dog", "dog/1.png")]}
+    assert splits["train"].class_names == ("cat", "dog")
 
 
 def test_a_class_may_be_called_like_a_split(tmp_path):

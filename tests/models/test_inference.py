@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from evendistill.models.convnet import convnet
-from evendistill.models.inference import evaluating, scores_over
+from evendistill.models.inference import evaluating, in_channels_last, scores_over
 
 CPU = torch.device("cpu")
 
@@ -103,3 +103,40 @@ def test_what_is_no_row_of_scores_an_example_is_refused(forward, shown):
 
     with pytest.raises(ValueError, match=r"scores of shape \(4, C\), " + shown):
         scores_over(Odd(), [torch.randn(4, 3)], device=CPU)
+
+
+def test_convolutions_go_to_channels_last_and_give_the_same_scores():
+    network, inputs = convnet(3, 5, width=4), torch.randn(6, 3, 9, 7)
+    modes_before, expected = modes(network), scores_over(network, [inputs], device=CPU)
+    before = copy.deepcopy(network.state_dict())
+    assert in_channels_last(network, inputs) is network
+    weights = [parameter for parameter in network.parameters() if parameter.ndim == 4]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
+    assert not any(weight.is_contiguous() for weight in weights)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert modes(network) == modes_before
+    for memory in (torch.contiguous_format, torch.channels_last):
+        found = scores_over(network, [inputs.to(memory_format=memory)], device=CPU)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_a_network_that_refuses_channels_last_stays_as_it_was():
+    class Flat(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = nn.Conv2d(3, 2, 2)
+
+        def forward(self, x):
+            x = self.convolution(x)
+            return x.view(len(x), -1)
+
+    network, inputs = Flat(), torch.randn(4, 3, 4, 4)
+    before = scores_over(network, [inputs], device=CPU)
+    in_channels_last(network, inputs)
+    assert network.convolution.weight.is_contiguous()
+    assert torch.equal(scores_over(network, [inputs], device=CPU), before)
+
+
+def test_a_network_without_convolutions_is_not_tried():
+    network = nn.Linear(3, 2)
+    assert in_channels_last(network, torch.empty(0)) is network

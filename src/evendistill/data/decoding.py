@@ -26,7 +26,9 @@ WORTH_A_THREAD = 100 * 100
 ROWS_A_TASK = 64
 
 
-def decode(payload: bytes, place: str, *, channels: int, size: int | None = None) -> np.ndarray:
+def decode(
+    payload: bytes, place: str, *, channels: int, size: int | None = None, keep_colours: bool = False
+) -> np.ndarray:
     """The pixels of an image.
 
     It is turned as its EXIF data say. Transparency is left aside, as by other readers of data sets; of 16 bits the
@@ -37,19 +39,20 @@ def decode(payload: bytes, place: str, *, channels: int, size: int | None = None
         place: where it is, for messages.
         channels: 1 for grey, 3 for red, green and blue.
         size: the shorter side becomes this long, and the middle ``size x size`` is cut out; None keeps all.
+        keep_colours: refuse to make an image with colours grey.
 
     Returns:
         ``(H, W, channels)`` uint8.
 
     Raises:
-        ValueError: if it is no image or a damaged one.
+        ValueError: if it is no image, a damaged one, or has colours that would be lost and should be kept.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, got {channels}")
     if size is not None and size < 1:
         raise ValueError(f"size must be at least 1, got {size}")
     with _strict():
-        return _pixels(payload, place, channels=channels, size=size)
+        return _pixels(payload, place, channels=channels, size=size, keep_colours=keep_colours)
 
 
 def channels_of(encoded: Encoded) -> int:

@@ -2,8 +2,9 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evendistill.data import columns
@@ -38,6 +39,33 @@ def read_hub(name: str, *, image_column: str | None, label_column: str | None) -
         raise ValueError(
             f"the data set {name!r} is neither a path nor reachable on the hub: {reason(error)}"
         ) from error
+    return read_loaded(loaded, name=name, image_column=image_column, label_column=label_column)
+
+
+def read_mapped(
+    files: Mapping[str, Sequence[Path]], *, name: str, image_column: str | None, label_column: str | None
+) -> dict[str, Unnumbered]:
+    """The images and labels of parquet files too large for memory.
+
+    The library unpacks them once into its cache, from which rows are mapped into memory as they are asked for; parquet
+    itself can be read only in groups of many rows.
+
+    Args:
+        files: of each split, in order.
+        name: of the data set, for messages.
+        image_column: its name, if it is not a usual one.
+        label_column: likewise.
+
+    Raises:
+        ValueError: if a file is damaged, a column is not there or not what it should be, or a row has no image.
+    """
+    datasets = needed("datasets", "reading parquet files larger than memory")
+    told = {split: [str(path) for path in paths] for split, paths in files.items()}
+    try:
+        with _quiet():
+            loaded = datasets.load_dataset("parquet", data_files=told)
+    except Exception as error:  # the errors of the library and of what it builds on have no common base
+        raise ValueError(f"{name}: its parquet files cannot be unpacked: {reason(error)}") from error
     return read_loaded(loaded, name=name, image_column=image_column, label_column=label_column)
 
 

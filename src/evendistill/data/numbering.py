@@ -58,6 +58,7 @@ class Unnumbered:
 def numbered(tables: Mapping[str, Unnumbered], *, origin: str) -> dict[str, Split]:
     """The splits with labels 0 to C - 1.
 
+    A split whose every label is -1, as the hub has it where a test set's labels are kept secret, is left out.
     Words are numbered in alphabetical order, and a warning shows the numbers. Numbers stay as they are; C is then how
     many names the files give, or one more than the largest label.
 
@@ -68,6 +69,7 @@ def numbered(tables: Mapping[str, Unnumbered], *, origin: str) -> dict[str, Spli
     Raises:
         ValueError: if a split is empty, a label is no whole number from 0, or splits do not go together.
     """
+    tables = {name: table for name, table in tables.items() if not _is_unlabelled(table)} or tables
     for name, table in tables.items():
         if len(table.labels) == 0:
             raise ValueError(f"{origin}: split {name!r} has no rows")
@@ -77,6 +79,10 @@ def numbered(tables: Mapping[str, Unnumbered], *, origin: str) -> dict[str, Spli
         raise ValueError(f"{origin}: labels of split {worded[0]!r} are words, but of {numbers!r} numbers; use one kind")
     labels, class_names = _from_words(tables) if worded else _from_numbers(tables, origin)
     return {name: Split(table.inputs, labels[name], class_names) for name, table in tables.items()}
+
+
+def _is_unlabelled(table: Unnumbered) -> bool:
+    return len(table.labels) > 0 and table.labels.dtype.kind in "if" and bool((table.labels == -1).all())
 
 
 def _from_words(tables: Mapping[str, Unnumbered]) -> tuple[dict[str, Tensor], tuple[str, ...]]:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from evendistill.data.encoded import Encoded
-from evendistill.data.hub import read_hub
+from evendistill.data.hub import read_hub, read_mapped
 from evendistill.data.imagefolder import read_image_folder
 from evendistill.data.npz import read_npz
 from evendistill.data.numbering import Split, Unnumbered, numbered
@@ -12,6 +12,9 @@ from evendistill.data.parquet import SUFFIXES, parquet_files, read_parquet
 from evendistill.data.wording import reason
 
 __all__ = ["Encoded", "Split", "read_source"]
+
+MOST_PARQUET_BYTES = 8 << 30
+"""Of parquet files that are read into memory as they are; above, they are unpacked into a cache and mapped."""
 
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
 
@@ -53,7 +56,10 @@ def read_source(source: str, *, image_column: str | None = None, label_column: s
 def _read_path(path: Path, *, image_column: str | None, label_column: str | None) -> dict[str, Unnumbered]:
     files = parquet_files(path) if path.is_dir() else {"train": [path]} if path.suffix.lower() in SUFFIXES else {}
     if files:
-        return read_parquet(files, image_column=image_column, label_column=label_column)
+        told = {"image_column": image_column, "label_column": label_column}
+        if sum(file.stat().st_size for paths in files.values() for file in paths) > MOST_PARQUET_BYTES:
+            return read_mapped(files, name=str(path), **told)
+        return read_parquet(files, **told)
     for option, column in (("image_column", image_column), ("label_column", label_column)):
         if column is not None:
             raise ValueError(f"{option} names a column of parquet files, but there are none in {path}; got {column!r}")

@@ -46,6 +46,7 @@ class EncodedImages:
         self._size = size
         self._channels = channels_of(encoded) if channels is None else channels
         self._shape = self._decoded(0).shape
+        self._fingerprint: str | None = None
 
     def __len__(self) -> int:
         return len(self._encoded)
@@ -65,11 +66,14 @@ class EncodedImages:
 
     def fingerprint(self) -> str:
         """What the source says of itself, with the size."""
-        return f"{self._encoded.fingerprint()} {self._size}"
+        if self._fingerprint is None:  # it may read every byte
+            self._fingerprint = f"{self._encoded.fingerprint()} {self._size}"
+        return self._fingerprint
 
     def _decoded(self, row: int) -> np.ndarray:
         encoded = self._encoded
-        return decode(encoded.payload(row), encoded.place(row), channels=self._channels, size=self._size)
+        payload, place = encoded.payload(row), encoded.place(row)
+        return decode(payload, place, channels=self._channels, size=self._size, keep_colours=True)
 
 
 class StreamedImages(Dataset[tuple[Tensor, int]]):
@@ -142,6 +146,8 @@ class StreamedImages(Dataset[tuple[Tensor, int]]):
 
     def to(self, device: torch.device) -> "StreamedImages":
         """The same examples with their batches on ``device``."""
+        if device == self._device:
+            return self
         return StreamedImages(self.reader, self.labels, self.view, workers=self._workers, device=device)
 
     def viewed(self, view: View) -> "StreamedImages":

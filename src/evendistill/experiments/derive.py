@@ -11,7 +11,7 @@ from evendistill.storage.files import write_bytes
 from evendistill.training.recipe import Recipe
 
 SMOKE_IMAGES = "made-up:10x3x32"
-SMOKE_TRAINING = {"epochs": 1, "batch_size": 32, "update_every": 2, "warmup_epochs": 0, "milestones": ()}
+SMOKE_TRAINING = {"epochs": 1, "batch_size": 48, "update_every": 2, "warmup_epochs": 0, "milestones": ()}
 SMOKE_RESIZE = 32
 
 
@@ -21,9 +21,11 @@ def on_data(grid: GridSpec, source: str) -> GridSpec:
 
 
 def smoke(grid: GridSpec) -> GridSpec:
-    """The same recipe for a trial of seconds: made-up images, one epoch, one seed, the first and last of every list.
+    """The same recipe for a trial of seconds: made-up images, one epoch, one seed, few combinations.
 
-    Networks, view, objectives and label modes are the recipe's own, so that what would break later breaks now.
+    Of objectives the first and the last are tried, of temperatures the first; the learning rate is constant, the
+    imbalance at most 8. Networks, view, precision and label modes are the recipe's own, so that what would break later
+    breaks now.
     """
     view = grid.view and _small_view(grid.view)
     data = DataSpec(source="digits" if grid.data.source == "digits" else SMOKE_IMAGES)

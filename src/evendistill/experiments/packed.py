@@ -31,7 +31,12 @@ def train_packed(
 
     Yields:
         One outcome a run, as they end.
+
+    Raises:
+        ValueError: if the runs ask for different numbers of threads, which a process has but one of.
     """
+    if len({spec.training.threads for spec in needed.values()}) > 1:
+        raise ValueError("runs of one pack must ask for one number of threads")
     from evendistill.experiments.run import device_here, train_run
     from evendistill.training.turns import Turn
 
@@ -39,9 +44,7 @@ def train_packed(
     open_turns: dict[str, Turn] = {}
     while waiting or open_turns:
         if time.time() >= deadline:
-            for name, turn in open_turns.items():
-                turn.close()
-                yield Outcome(name, is_cut_off=True)
+            yield from map(_stopped, open_turns, open_turns.values())
             return
         for orphan in without_teacher(waiting, ended):
             yield Outcome(orphan, TEACHER_FAILED, is_input=True)
@@ -54,6 +57,11 @@ def train_packed(
                 del open_turns[name]
                 ended[name] = outcome.error is None
                 yield outcome
+
+
+def _stopped(name: str, turn: "Turn[object]") -> Outcome:
+    turn.close()
+    return Outcome(name, is_cut_off=True)
 
 
 def _turn(name: str, turn: "Turn[object]") -> Outcome | None:

@@ -24,7 +24,7 @@ from evendistill.experiments.spec import (
     TimmSpec,
 )
 from evendistill.models.convnet import convnet
-from evendistill.models.inference import in_channels_last, scores_over
+from evendistill.models.inference import in_channels_last, score_width
 from evendistill.models.mlp import mlp
 from evendistill.models.own import from_path, from_timm
 from evendistill.models.ranks import Ranks
@@ -67,9 +67,8 @@ def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
     def more(result: Result) -> Mapping[str, bytes]:
         if spec.role == "teacher":
             teacher_scores(result.model, task.train, task.validation, device=device, folder=folder.path)
-        named = {"class_names": list(data.class_names), "data": data.fingerprint}
-        test = evidence(result.evaluate(data.test)) | named
-        return {"test.json": json_bytes(test)}
+        test = evidence(result.evaluate(data.test)) | {"class_names": list(data.class_names)}
+        return {"test.json": json_bytes(test), "data.json": json_bytes({"fingerprint": data.fingerprint})}
 
     yield from complete(
         _network(spec, data),
@@ -101,7 +100,7 @@ def _network(spec: RunSpec, data: Data) -> nn.Module:
     first = next(data.train.batches([torch.arange(1)])).cpu()
     with randomness.isolated(seed, torch.device("cpu")):
         network = in_channels_last(_made(spec.network, data.num_classes, tuple(first.shape[1:])), first)
-    width = scores_over(network, [first], device=torch.device("cpu")).shape[1]
+    width = score_width(network, first, torch.device("cpu"))
     if width != data.num_classes:
         raise ValueError(
             f"the network of kind {spec.network.kind} gives {width} scores, there are {data.num_classes} classes"

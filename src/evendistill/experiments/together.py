@@ -41,11 +41,9 @@ def _process_group() -> Iterator[None]:
     import torch.distributed as dist
 
     if torch.cuda.is_available():
-        own = int(os.environ.get("LOCAL_RANK", "0"))
-        if own >= torch.cuda.device_count():
-            raise ValueError(
-                f"torchrun started process {own} on a machine of {torch.cuda.device_count()} GPUs; one each"
-            )
+        here, own = (int(os.environ.get(name, "0")) for name in ("LOCAL_WORLD_SIZE", "LOCAL_RANK"))
+        if here > torch.cuda.device_count():
+            raise ValueError(f"torchrun started {here} processes here, there are {torch.cuda.device_count()} GPUs")
         torch.cuda.set_device(own)
         dist.init_process_group("nccl", device_id=torch.device("cuda", own), timeout=PATIENCE)
     else:

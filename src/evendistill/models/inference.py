@@ -103,3 +103,16 @@ def in_channels_last(network: nn.Module, inputs: Tensor) -> nn.Module:
         for parameter, data in before:
             parameter.data = data
     return network
+
+
+def score_width(network: nn.Module, inputs: Tensor, device: torch.device) -> int:
+    """C, the number of scores that the network gives for each of these inputs.
+
+    Raises:
+        ValueError: if it cannot take them, or gives no scores.
+    """
+    try:
+        return scores_over(network, [inputs], device=device).shape[1]
+    except (RuntimeError, TypeError) as error:
+        kind, shape = str(inputs.dtype).removeprefix("torch."), tuple(inputs.shape)
+        raise ValueError(f"the network cannot take inputs of {kind} {shape}: {str(error).splitlines()[0]}") from error

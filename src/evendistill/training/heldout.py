@@ -50,7 +50,7 @@ class HeldOut:
         targets = self._targets
         if count > self._most:
             rows = torch.randperm(count, generator=generator)[: self._most].sort().values
-            targets = targets[rows.to(targets.device)]
+            targets = targets[rows.to(targets.device, non_blocking=True)]
         self._ranks.share_buffers(network)
         scores = scores_at(
             network,

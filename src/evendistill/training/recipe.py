@@ -58,7 +58,8 @@ class Recipe:
         threads: of this process; their number changes the last bits of results.
         checkpoint_every: seconds between two checkpoints, where a run has a folder.
         sampler: "uniform" shows every example once an epoch; "balanced" draws as many examples with replacement, each
-            class as often as any other. Priors are those of what is drawn, so objectives mean the same under either.
+            class as often as any other. Priors are those of what is drawn, so the balanced and the robust objective
+            mean the same under either.
         compile: let ``torch.compile`` fuse the network: worth it for long runs, most of all on a GPU.
         decayed: what ``weight_decay`` acts on: "all" parameters, as in the papers, or "matrices" alone, which leaves
             out biases and the parameters of normalisation.

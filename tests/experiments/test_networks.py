@@ -1,0 +1,86 @@
+"""The networks that a recipe can name, as runs make them."""
+
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+from evendistill.experiments.run import train_run
+from evendistill.experiments.spec import RunSpec
+from evendistill.training.turns import drained
+
+IMAGES = {"source": "made-up:3x3x8"}
+
+
+def spec(network, data=IMAGES, **more):
+    training = {"epochs": 1, "batch_size": 24}
+    return RunSpec.model_validate(
+        {"data": data, "network": network, "objective": "standard", "training": training, **more}
+    )
+
+
+class Flat(nn.Module):
+    def __init__(self, num_classes, channels, side=8, extra=0):
+        super().__init__()
+        self.linear = nn.Linear(channels * side * side, num_classes + extra)
+
+    def forward(self, inputs):
+        return self.linear(inputs.flatten(1))
+
+
+@pytest.fixture(autouse=True)
+def theirs(monkeypatch):
+    """A module of a user's own."""
+    module = ModuleType("their_nets")
+    module.__dict__["Flat"] = Flat
+    monkeypatch.setitem(__import__("sys").modules, "their_nets", module)
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters"),
+    [
+        ({"kind": "mlp", "hidden": [4]}, 3 * 64 * 4 + 4 + 4 * 3 + 3),
+        ({"kind": "resnet", "depth": 8}, 74_835),
+        ({"kind": "resnet", "depth": 18, "stem": "small"}, 11_170_371),
+        ({"kind": "own", "path": "their_nets:Flat"}, 3 * 64 * 3 + 3),
+    ],
+    ids=["mlp", "resnet8", "resnet18", "own"],
+)
+def test_a_recipe_names_a_network(tmp_path, network, parameters):
+    folder = drained(train_run(spec(network), tmp_path))
+    sizes = [
+        tensor.numel() for name, tensor in tensors(folder).items() if "running" not in name and "num_b" not in name
+    ]
+    assert sum(sizes) == parameters
+
+
+def tensors(folder):
+    from evendistill.storage.files import read_tensors
+
+    return read_tensors(folder.path / "model.safetensors")
+
+
+def test_a_network_of_another_width_is_refused(tmp_path):
+    network = {"kind": "own", "path": "their_nets:Flat", "arguments": {"extra": 2}}
+    with pytest.raises(ValueError, match="the network of kind own gives 5 scores, there are 3 classes"):
+        drained(train_run(spec(network), tmp_path))
+    assert not list(tmp_path.rglob("model.safetensors"))
+
+
+def test_a_network_that_cannot_take_the_images_is_refused_in_one_line(tmp_path):
+    network = {"kind": "own", "path": "their_nets:Flat", "arguments": {"side": 9}}
+    with pytest.raises(ValueError, match=r"cannot take inputs of float32 \(1, 3, 8, 8\)") as caught:
+        drained(train_run(spec(network), tmp_path))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_timm_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(ValueError, match=r"timm cannot be imported: .*`pip install timm`"):
+        drained(train_run(spec({"kind": "timm", "name": "resnet18"}), tmp_path))
+
+
+def test_greyscale_and_views_reach_the_network(tmp_path):
+    view = {"mean": [0.5], "std": [0.5], "pad": 2, "crop": 6, "flip": True, "resize": 12}
+    folder = drained(train_run(spec({"kind": "convnet", "width": 2}, {"source": "made-up:2x1x8"}, view=view), tmp_path))
+    assert tensors(folder)["0.weight"].shape == torch.Size([2, 1, 3, 3])

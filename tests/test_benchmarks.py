@@ -1,0 +1,78 @@
+"""Every benchmark runs, and what it writes can be read; its numbers mean nothing at this size."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OWN = {
+    "distillation": {"check", "scoring seconds", "batches"},
+    "robust_epoch": {"network", "aim above floor", "settings"},
+    "flops": {"networks"},
+    "many_students": {"data", "seconds to import", "variants"},
+}
+COMMON = {"command", "commit", "machine", "rounds"}
+POSITIVE = ("over", "ratio", "share", "second", "floor")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("bench")
+    return {name: smoked(name, folder / f"{name}.json") for name in OWN}
+
+
+def smoked(name: str, out: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--smoke", "--out", str(out)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    assert 2 <= len(printed.splitlines()) <= 12
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
+def measured(value: object, name: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers beneath names that promise a positive one."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from measured(part, f"{name}/{key}")
+    elif isinstance(value, list):
+        for part in value:
+            yield from measured(part, name)
+    elif isinstance(value, float) and any(word in name for word in POSITIVE) and "above" not in name:
+        yield name, value
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_smoke(name: str, found: dict[str, dict[str, Any]]) -> None:
+    assert found[name].keys() == OWN[name] | COMMON
+    assert found[name]["machine"].keys() >= {"cpu", "cores", "threads", "torch"}
+    numbers = list(measured(found[name]))
+    assert len(numbers) >= 5
+    assert [where for where, number in numbers if not number > 0] == []
+
+
+def test_both_loops_descend_the_same_losses(found: dict[str, dict[str, Any]]) -> None:
+    check = found["distillation"]["check"]
+    assert check["steps"] == 50
+    assert check["max_abs_difference"] < 1e-4
+    assert check["last loss"] < check["first loss"] - 0.1  # they went somewhere
+
+
+def test_both_ways_train_the_same_students(found: dict[str, dict[str, Any]]) -> None:
+    assert [variant["students"] for variant in found["many_students"]["variants"]] == [2]
+
+
+def test_the_floor_is_what_the_formula_says(found: dict[str, dict[str, Any]]) -> None:
+    for row in found["robust_epoch"]["settings"]:
+        floor = 1 + row["validation examples"] / (row["update_every"] * row["batch"]) / 3
+        assert row["floor"] == pytest.approx(floor, rel=1e-4)
+
+
+def test_multiply_adds_of_the_network(found: dict[str, dict[str, Any]]) -> None:
+    stem = 32 * 32 * 16 * 27
+    blocks = 2 * 32 * 32 * 16 * 144, 16 * 16 * 32 * (144 + 288), 8 * 8 * 64 * (288 + 576)
+    for row in found["flops"]["networks"]:  # written out for ResNet-8, whose shortcuts have no weights
+        assert row["forward multiply-adds per image"] == stem + sum(blocks) + 64 * 10
