@@ -142,7 +142,7 @@ def scores(rows: int = 40, width: int = 10, **told) -> ed.TeacherScores:
             "teacher scores on validation have 3 rows, the data set has 40",
         ),
         (lambda: ed.evaluate(torch.tensor([[0.0, math.nan]]), torch.tensor([0])), "scores contain NaN, first in row 0"),
-        (lambda: ed.load_data("mnist"), "unknown data source 'mnist'"),
+        (lambda: ed.load_data("./mnist"), "./mnist: there is no such file or folder"),
         (lambda: ed.load_data("digits", imbalance=0.5), "imbalance must be at least 1 and finite, got 0.5"),
         (
             lambda: train(validation=None, recipe=ed.Recipe(epochs=1, iterate="best")),

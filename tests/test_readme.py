@@ -63,7 +63,11 @@ def test_its_commands_run_on_its_recipe(tmp_path):
     shutil.copytree(README.parent / "recipes", tmp_path / "recipes")
     for line in lines:
         done = subprocess.run(
-            [sys.executable, "-m", *line.partition("#")[0].split()], cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, "-m", *line.partition("#")[0].split()],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 

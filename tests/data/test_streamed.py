@@ -177,7 +177,6 @@ def test_the_fingerprint_changes_with_files_labels_size_and_view(tmp_path):
         StreamedImages(images, LABELS, View(resize=4)),
         StreamedImages(images, LABELS, View(crop=4)),
         StreamedImages(EncodedImages(encoded, size=9), LABELS),
-        StreamedImages(EncodedImages(encoded, channels=1), LABELS),
         StreamedImages(EncodedImages(encoded.subset(torch.arange(9).flip(0))), LABELS),
         StreamedImages(EncodedImages(encoded.subset(torch.arange(8))), LABELS[:8]),
     ]

@@ -122,6 +122,23 @@ def test_each_epoch_sees_other_windows_of_every_image_and_validation_none(data):
         assert first == second
 
 
+def test_windows_are_drawn_for_each_epoch_anew_from_the_seed_alone(monkeypatch):
+    drawn, batches = [], ImageDataset.batches
+
+    def keep(self, rows, draws=None):
+        if draws is not None:
+            drawn.append(torch.cat(list(draws)))
+        return batches(self, rows, draws)
+
+    monkeypatch.setattr(ImageDataset, "batches", keep)
+    for seed, told in ((1, {}), (1, {"sampler": "balanced"}), (2, {})):
+        ed.train(network(), TRAIN, None, recipe=recipe(**told), seed=seed, progress=False)
+    first, second, *others = drawn
+    assert not torch.equal(first, second)
+    assert torch.equal(torch.stack(others[:2]), torch.stack([first, second]))
+    assert not torch.equal(others[2], first)
+
+
 def test_the_cached_scores_of_a_teacher_are_those_of_images_that_are_not_augmented(tmp_path):
     teacher = network(3)
     ed.distill(teacher, network(), TRAIN, VALIDATION, recipe=recipe(), out=tmp_path, progress=False)

@@ -251,14 +251,15 @@ def test_a_recipe_out_of_range_names_field_and_value(told, message):
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_weight_decay_acts_on_what_the_recipe_says(optimizer, decayed, norm, weight):
     """Without gradients only the decay moves parameters, by a tenth."""
-    network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2))
+    linear, norms = nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2)
+    network = nn.Sequential(linear, norms)
     recipe = ed.Recipe(
         optimizer=optimizer, learning_rate=0.5, weight_decay=0.2, momentum=0, nesterov=False, decayed=decayed
     )
     optimiser = make_optimiser(network.parameters(), recipe)
-    before = network[0].weight.detach().clone()
+    before = linear.weight.detach().clone()
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimiser.step()
-    torch.testing.assert_close(network[1].weight.detach(), torch.full((2,), norm))
-    torch.testing.assert_close(network[0].weight.detach(), weight * before)
+    torch.testing.assert_close(norms.weight.detach(), torch.full((2,), norm))
+    torch.testing.assert_close(linear.weight.detach(), weight * before)

@@ -80,7 +80,7 @@ def alone(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
 def test_class_errors_and_multipliers_are_those_of_one_process_bit_for_bit(trained, alone):
     """Weights that stay, gains of both kinds, true and teacher's labels, all of the validation set and a part of it."""
     expected = alone[1]["frozen"]
-    assert len(expected) == 8
+    assert len(expected) == 12
     for key, one in expected.items():
         for found in trained[1:]:
             two = found["frozen"][key]
@@ -88,7 +88,9 @@ def test_class_errors_and_multipliers_are_those_of_one_process_bit_for_bit(train
             for record, like in zip(two["history"], one["history"], strict=True):
                 assert record["class_errors"] == like["class_errors"]
                 assert record["multipliers"] == like["multipliers"]
-    assert len({tuple(one["multipliers"].tolist()) for one in expected.values()}) == 8  # all have moved, each elsewhere
+    assert (
+        len({tuple(one["multipliers"].tolist()) for one in expected.values()}) == 12
+    )  # all have moved, each elsewhere
 
 
 @pytest.mark.parametrize("name", ["distilled", "balanced", "augmented", "live teacher"])
@@ -106,9 +108,9 @@ def test_weights_and_losses_are_those_of_one_process(trained, alone, name):
 def test_under_batch_norm_all_processes_end_with_one_network(trained, iterate):
     first, second = (found["batch_norm"][iterate] for found in trained[1:])
     assert same(first, second)
-    tracked = [tensor for name, tensor in first["weights"].items() if name.endswith("num_batches_tracked")]
-    assert tracked
-    assert all(tensor.dtype == torch.int64 and tensor > 0 for tensor in tracked)
+    counts = [tensor for tensor in first["weights"].values() if tensor.dtype == torch.int64]
+    assert len(counts) >= 1 + 3
+    assert min(counts) > 0
 
 
 def test_under_batch_norm_all_processes_look_at_one_network(trained):

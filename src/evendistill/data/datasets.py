@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from evendistill.data.decoding import channels_of, decode_all
-from evendistill.data.examples import ArrayDataset, Examples
+from evendistill.data.examples import ArrayDataset
 from evendistill.data.images import ImageDataset
 from evendistill.data.made_up import is_made_up, made_up_images
 from evendistill.data.sources import Split, read_source
@@ -24,6 +24,7 @@ from evendistill.data.view import View
 
 Splits = dict[str, Split]
 Hold = Literal["auto", "memory", "stream"]
+Loaded = ArrayDataset | ImageDataset | StreamedImages
 MOST_HELD_BYTES = 8 << 30
 ONE_SPLIT_SHARES = (0.6, 0.2, 0.2)
 DIGITS_SHARES = (0.5, 0.25, 0.25)
@@ -40,9 +41,9 @@ class Data:
         class_names: one a class.
     """
 
-    train: Examples
-    validation: Examples
-    test: Examples
+    train: Loaded
+    validation: Loaded
+    test: Loaded
     class_names: tuple[str, ...]
 
     @property
@@ -67,7 +68,7 @@ class Data:
             ValueError: if the examples are no images.
         """
 
-        def seen(examples: Examples) -> Examples:
+        def seen(examples: Loaded) -> Loaded:
             if not isinstance(examples, ImageDataset | StreamedImages):
                 raise ValueError("a view is for images stored as bytes; these examples are arrays of numbers")
             return examples.viewed(view)
@@ -196,7 +197,7 @@ def _channels(parts: Sequence[Split]) -> int | None:
     return 3 if any(channels_of(images) == 3 for images in encoded) else None
 
 
-def _examples(split: Split, channels: int | None, size: int | None, hold: Hold, workers: int) -> Examples:
+def _examples(split: Split, channels: int | None, size: int | None, hold: Hold, workers: int) -> Loaded:
     inputs = split.inputs
     if isinstance(inputs, Tensor):
         if size is not None:
