@@ -47,7 +47,9 @@ def test_what_is_cut_off_by_the_clock_goes_on_bit_for_bit(swept):
     cut_off = 0
     for _ in range(100):
         outcomes = stopped.train(jobs=1, pack=3, minutes=0.15 / 60)
-        cut_off += sum(outcome.is_cut_off for outcome in outcomes)
+        folders = [stopped.runs / stopped.needed[each.hash].folder_name for each in outcomes if each.is_cut_off]
+        assert all((folder / "checkpoint.pt").is_file() for folder in folders if (folder / "metrics.jsonl").is_file())
+        cut_off += len(folders)
         if not stopped.missing():
             break
     assert cut_off > 2
