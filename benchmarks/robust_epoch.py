@@ -8,6 +8,7 @@ training step costs three forward passes, so the floor is 1 + V / (update_every 
 measured price of a bare forward pass over ready inputs in place of that third.
 """
 
+import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from evendistill.training.heldout import EVALUATION_BATCH
 
 VIEW = View(mean=(0.5,), std=(0.25,), pad=4, flip=True)
 AIM = 0.05
+WARM_UP = 2
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def bare_forward(network: nn.Module, task: Task, precision: str) -> Callable[[],
     return measure
 
 
-def measure(task: Task, setting: Setting, batch: int, precision: str, rounds: int) -> dict[str, Any]:
+def contestants(task: Task, setting: Setting, batch: int, precision: str) -> dict[str, Callable[[], float]]:
+    """Seconds of a standard step, of a robust one with its share of a move, and of a forward pass over validation."""
     torch.manual_seed(0)
     network = ed.models.resnet8(len(task.class_names))
     recipe = ed.Recipe(batch_size=batch, update_every=setting.update_every, precision=precision, schedule="constant")
@@ -83,40 +86,36 @@ def measure(task: Task, setting: Setting, batch: int, precision: str, rounds: in
 
     def loop(objective: Description) -> Callable[[], float]:
         problem = problem_of(task, objective)
-        return lambda: harness.seconds_per_step(
-            harness.our_steps(network, problem, recipe, atleast=steps + 2), steps=steps
-        )
 
-    contestants = {
-        "standard": loop(ed.Standard()),
-        "robust": loop(ed.Robust()),
-        "forward": bare_forward(network, task, precision),
-    }
-    seconds = harness.in_turns(contestants, rounds)
-    examples = len(task.validation or ())
-    forward_shares = harness.ratios(seconds, "standard")["forward"]
-    over = harness.medians(harness.ratios(seconds, "standard"))["robust"]
-    floor = 1 + examples / (setting.update_every * batch) / 3
+        def measure() -> float:
+            going = harness.our_steps(network, problem, recipe, atleast=steps + WARM_UP)
+            return harness.seconds_per_step(going, steps=steps, warm_up=WARM_UP)
+
+        return measure
+
+    forward = bare_forward(copy.deepcopy(network), task, precision)
+    return {"standard": loop(ed.Standard()), "robust": loop(ed.Robust()), "forward": forward}
+
+
+def compare(task: Task, setting: Setting, batch: int, precision: str, rounds: int) -> dict[str, Any]:
+    seconds = harness.in_turns(contestants(task, setting, batch, precision), rounds)
+    over = harness.ratios(seconds, "standard")
+    median = harness.medians(over)
+    validation, steps = len(task.validation or ()), setting.update_every
+    floor = 1 + validation / (steps * batch) / 3
     return {
         "batch": batch,
         "precision": precision,
-        "validation examples": examples,
-        "update_every": setting.update_every,
-        "steps timed": steps,
-        "seconds": {
-            "standard step": seconds["standard"],
-            "robust step": seconds["robust"],
-            "forward": seconds["forward"],
-        },
-        "robust over standard": harness.ratios(seconds, "standard")["robust"],
-        "median robust over standard": over,
+        "validation examples": validation,
+        "update_every": steps,
+        "steps timed": steps * setting.periods,
+        "seconds": seconds,
+        "robust over standard": over["robust"],
+        "median robust over standard": median["robust"],
         "floor": floor,
-        "above floor": over - floor,
-        "forward over training, per example": harness.medians(
-            {"": [share * batch / examples for share in forward_shares]}
-        )[""],
-        "floor with measured forward": 1
-        + harness.medians({"": [share / setting.update_every for share in forward_shares]})[""],
+        "above floor": median["robust"] - floor,
+        "forward over training, per example": median["forward"] * batch / validation,
+        "floor with measured forward": 1 + median["forward"] / steps,
     }
 
 
@@ -129,7 +128,7 @@ def main() -> None:
     print("batch  precision  robust / standard  floor  measured floor  forward / training")
     for batch in setting.batches:
         for precision in harness.DTYPES:
-            row = measure(task, setting, batch, precision, told.rounds)
+            row = compare(task, setting, batch, precision, told.rounds)
             found.append(row)
             print(
                 f"{batch:5}  {precision:9}  {row['median robust over standard']:17.3f}  {row['floor']:5.3f}  "

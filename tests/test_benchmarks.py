@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ OWN = {
     "flops": {"networks"},
     "many_students": {"data", "seconds to import", "variants"},
 }
+Found = Callable[[str], dict[str, Any]]
 COMMON = {"command", "commit", "machine", "rounds"}
 POSITIVE = ("over", "ratio", "share", "second", "floor")
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """What a benchmark writes; each runs once."""
     folder = tmp_path_factory.mktemp("bench")
-    return {name: smoked(name, folder / f"{name}.json") for name in OWN}
+    return cache(lambda name: smoked(name, folder / f"{name}.json"))
 
 
 def smoked(name: str, out: Path) -> dict[str, Any]:
@@ -46,33 +49,34 @@ def measured(value: object, name: str = "") -> Iterator[tuple[str, float]]:
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_smoke(name: str, found: dict[str, dict[str, Any]]) -> None:
-    assert found[name].keys() == OWN[name] | COMMON
-    assert found[name]["machine"].keys() >= {"cpu", "cores", "threads", "torch"}
-    numbers = list(measured(found[name]))
+def test_smoke(name: str, found: Found) -> None:
+    written = found(name)
+    assert written.keys() == OWN[name] | COMMON
+    assert written["machine"].keys() >= {"cpu", "cores", "threads", "torch"}
+    numbers = list(measured(written))
     assert len(numbers) >= 5
     assert [where for where, number in numbers if not number > 0] == []
 
 
-def test_both_loops_descend_the_same_losses(found: dict[str, dict[str, Any]]) -> None:
-    check = found["distillation"]["check"]
+def test_both_loops_descend_the_same_losses(found: Found) -> None:
+    check = found("distillation")["check"]
     assert check["steps"] == 50
     assert check["max_abs_difference"] < 1e-4
     assert check["last loss"] < check["first loss"] - 0.1  # they went somewhere
 
 
-def test_both_ways_train_the_same_students(found: dict[str, dict[str, Any]]) -> None:
-    assert [variant["students"] for variant in found["many_students"]["variants"]] == [2]
+def test_both_ways_train_the_same_students(found: Found) -> None:
+    assert [variant["students"] for variant in found("many_students")["variants"]] == [2]
 
 
-def test_the_floor_is_what_the_formula_says(found: dict[str, dict[str, Any]]) -> None:
-    for row in found["robust_epoch"]["settings"]:
+def test_the_floor_is_what_the_formula_says(found: Found) -> None:
+    for row in found("robust_epoch")["settings"]:
         floor = 1 + row["validation examples"] / (row["update_every"] * row["batch"]) / 3
         assert row["floor"] == pytest.approx(floor, rel=1e-4)
 
 
-def test_multiply_adds_of_the_network(found: dict[str, dict[str, Any]]) -> None:
+def test_multiply_adds_of_the_network(found: Found) -> None:
     stem = 32 * 32 * 16 * 27
     blocks = 2 * 32 * 32 * 16 * 144, 16 * 16 * 32 * (144 + 288), 8 * 8 * 64 * (288 + 576)
-    for row in found["flops"]["networks"]:  # written out for ResNet-8, whose shortcuts have no weights
+    for row in found("flops")["networks"]:  # written out for ResNet-8, whose shortcuts have no weights
         assert row["forward multiply-adds per image"] == stem + sum(blocks) + 64 * 10
