@@ -109,10 +109,12 @@ class OurOrder(Sampler[int]):
         return self._count
 
 
-def check(data: ed.Data, teacher: nn.Module, student: nn.Module, batch: int) -> dict[str, Any]:
+def check(
+    data: ed.Data, teacher: nn.Module, student: nn.Module, batch: int, *, rate: float = CHECK_RATE
+) -> dict[str, Any]:
     """How far the losses of the two loops drift apart, without augmentation."""
     task = task_of(data, PLAIN)
-    told = {"temperature": TEMPERATURE, "weight_decay": DECAY, "learning_rate": CHECK_RATE}
+    told = {"temperature": TEMPERATURE, "weight_decay": DECAY, "learning_rate": rate}
     batches = reference.loader(pil_images(task, PLAIN), batch, sampler=OurOrder(len(task.train), seed=0))
     theirs = reference.steps(copy.deepcopy(student), teacher, itertools.repeat(batches), **told)
     expected = list(itertools.islice(theirs, CHECK_STEPS))
@@ -120,7 +122,7 @@ def check(data: ed.Data, teacher: nn.Module, student: nn.Module, batch: int) -> 
     problem = problem_of(task, teacher, teacher_scores(teacher, task.train, None, device=harness.CPU))
     losses: list[float] = []
     problem.objective.register_forward_hook(lambda module, inputs, loss: losses.append(loss.item()))  # pyright: ignore
-    ours = harness.our_steps(student, problem, recipe_of(batch, rate=CHECK_RATE), atleast=CHECK_STEPS)
+    ours = harness.our_steps(student, problem, recipe_of(batch, rate=rate), atleast=CHECK_STEPS)
     for _ in range(CHECK_STEPS):
         next(ours)
     ours.close()

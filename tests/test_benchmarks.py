@@ -65,6 +65,12 @@ def test_both_loops_descend_the_same_losses(found: Found) -> None:
     assert check["last loss"] < check["first loss"] - 0.1  # they went somewhere
 
 
+def test_in_float64_nothing_but_rounding_is_left_between_the_loops(found: Found) -> None:
+    losses = {each["precision"]: each for each in found("losses")["losses"]}
+    assert losses["float64"]["max_abs_difference"] < 1e-8
+    assert losses["float64"]["steps"] == 50
+
+
 def test_both_ways_train_the_same_students(found: Found) -> None:
     assert [variant["students"] for variant in found("many_students")["variants"]] == [2]
 
