@@ -101,7 +101,7 @@ def test_the_same_request_gives_the_same_data():
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_fingerprint_depends_on_each_split(split):
     def data(**changed):
-        zeros = {name: ArrayDataset(torch.zeros(2, 1), torch.tensor([0, 1])) for name in SPLITS}
+        zeros: dict[str, Any] = {name: ArrayDataset(torch.zeros(2, 1), torch.tensor([0, 1])) for name in SPLITS}
         return Data(**zeros | changed, class_names=("a", "b"))
 
     changed = ArrayDataset(torch.ones(2, 1), torch.tensor([0, 1]))

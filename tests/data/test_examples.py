@@ -102,12 +102,6 @@ def test_an_own_data_set_is_read_item_by_item_whatever_kind_of_integer_its_label
     assert examples.labels.dtype == torch.int64
 
 
-def test_the_group_of_an_item_is_left_aside():
-    examples = as_examples(Listed([(x, y, "a group") for x, y in items()]))
-    assert torch.equal(all_inputs(examples), torch.stack([x for x, _ in items()]))
-    assert examples.labels.tolist() == [0, 1, 0, 1, 0]
-
-
 def test_a_subset_of_examples_is_a_data_set_too():
     whole = as_examples((torch.arange(6.0).reshape(6, 1), torch.tensor([0, 1, 2, 0, 1, 2])))
     assert isinstance(whole, ArrayDataset)
@@ -130,7 +124,8 @@ def test_examples_are_taken_as_they_are():
         {"x": torch.zeros(2, 3), "y": torch.zeros(2)},
         "digits",
         torch.zeros(4, 3),
-        (torch.zeros(4, 3), torch.zeros(4).long(), torch.zeros(4).long()),
+        [torch.zeros(4, 3), torch.zeros(4).long(), torch.zeros(4).long()],
+        (torch.zeros(4, 3),) * 4,
         TensorDataset(torch.zeros(4, 3)),
         TensorDataset(*[torch.zeros(4, 3)] * 4),
         Endless(),

@@ -1,4 +1,4 @@
-"""Images and labels in Arrow tables, whichever file they come from."""
+"""Images, labels and groups in Arrow tables, whichever file they come from."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from evendistill.data import columns
+from evendistill.data.grouping import GroupColumn
 from evendistill.data.numbering import Unnumbered
 from evendistill.data.optional import needed
 
@@ -86,18 +87,28 @@ def place_in(files: Sequence[tuple[str, int]], row: int) -> str:
     raise IndexError(f"there are {sum(count for _, count in files)} rows")
 
 
-def joined(tables: Sequence[tuple[str, "Table"]], *, image: str, label: str, follow_paths: bool) -> Unnumbered:
+def joined(tables: Sequence[tuple[str, "Table"]], found: columns.Found, *, follow_paths: bool) -> Unnumbered:
     """The tables of one split as one.
 
     Args:
-        tables: that have both columns, each with its name for messages.
-        image: the column of images.
-        label: the column of labels.
+        tables: that have these columns, each with its name for messages.
+        found: the columns of images, labels and groups.
         follow_paths: whether an image without bytes is read from its path; otherwise it counts as missing.
 
     Raises:
-        ValueError: if an image or a label is missing, or labels are words in some tables and numbers in others.
+        ValueError: if an image, a label or a group is missing, or labels or groups are words in some tables and numbers
+            in others.
     """
+    images = _images(tables, found.image, follow_paths=follow_paths)
+    groups = None
+    if found.group is not None:
+        names = _names(tables, found.group)
+        groups = GroupColumn(_values(tables, found.group, "group"), images.place, names)
+    labels = _values(tables, found.label, "label")
+    return Unnumbered(images, labels, images.place, _names(tables, found.label), groups)
+
+
+def _images(tables: Sequence[tuple[str, "Table"]], image: str, *, follow_paths: bool) -> ArrowImages:
     arrow = needed("pyarrow", "reading tables")
     files = [(name, table.num_rows) for name, table in tables]
     contents = _column(tables, image, "bytes", arrow.large_binary())
@@ -108,10 +119,12 @@ def joined(tables: Sequence[tuple[str, "Table"]], *, image: str, label: str, fol
     if missing.any():
         place = place_in(files, int(missing.argmax()))
         raise ValueError(f"{place}: column {image!r} holds no image but null; leave the row out or fill it")
-    images = ArrowImages(contents, paths, files)
-    names = (columns.class_names(table.schema, label) for _, table in tables)
-    given = next((found for found in names if found is not None), None)
-    return Unnumbered(images, _labels(tables, label), images.place, given)
+    return ArrowImages(contents, paths, files)
+
+
+def _names(tables: Sequence[tuple[str, "Table"]], column: str) -> tuple[str, ...] | None:
+    given = (columns.class_names(table.schema, column) for _, table in tables)
+    return next((names for names in given if names is not None), None)
 
 
 def _column(tables: Sequence[tuple[str, "Table"]], name: str, field: str, kind: "DataType") -> "ChunkedArray":
@@ -129,14 +142,15 @@ def _column(tables: Sequence[tuple[str, "Table"]], name: str, field: str, kind: 
     return arrow.chunked_array(chunks, kind)
 
 
-def _labels(tables: Sequence[tuple[str, "Table"]], name: str) -> np.ndarray:
+def _values(tables: Sequence[tuple[str, "Table"]], name: str, what: str) -> np.ndarray:
+    """A column of labels or groups of all tables."""
     parts: list[np.ndarray] = []
     for file, table in tables:
         column = table[name]
         if column.null_count:
             row = int(column.is_null().to_numpy().argmax())
             raise ValueError(
-                f"{file}, row {row}: column {name!r} holds no label but null; leave the row out or fill it"
+                f"{file}, row {row}: column {name!r} holds no {what} but null; leave the row out or fill it"
             )
         if columns.holds_words(column.type):
             column = column.cast(needed("pyarrow", "reading tables").large_string())

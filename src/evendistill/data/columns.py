@@ -1,6 +1,7 @@
-"""Which columns of a table hold the images and the labels, and what the classes are called."""
+"""Which columns of a table hold the images, the labels and the groups, and what the classes are called."""
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evendistill.data.optional import needed
@@ -11,6 +12,62 @@ if TYPE_CHECKING:
 
 IMAGES = ("img", "image", "images", "picture", "pictures", "photo", "photos", "png", "jpg", "jpeg", "webp")
 LABELS = ("label", "labels", "fine_label", "target", "targets", "class", "class_label", "category", "cls", "y")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a table, by name.
+
+    Attributes:
+        image: encoded images; None if the name is to be found.
+        label: likewise.
+        group: an attribute beside the class; None if there is none.
+    """
+
+    image: str | None = None
+    label: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Columns that a table has.
+
+    Attributes:
+        image: encoded images.
+        label: numbers or words.
+        group: an attribute beside the class; None if there is none.
+    """
+
+    image: str
+    label: str
+    group: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """All that are to be read."""
+        return [self.image, self.label] if self.group is None else [self.image, self.label, self.group]
+
+
+def found_columns(schema: "Schema", wanted: "Columns | Found", *, file: str) -> Found:
+    """The columns that are wanted, looked for where they have no name yet.
+
+    Args:
+        schema: of the table.
+        wanted: names, as far as they are known.
+        file: where the table is, for messages.
+
+    Raises:
+        ValueError: if a column is not there, holds something else, more than one could be meant, or the column of
+            groups is that of labels.
+    """
+    if wanted.group is not None:
+        group_column(schema, file=file, name=wanted.group)
+        if wanted.group == wanted.label:
+            raise ValueError(f"label_column and group_column must be two columns of {file}, got {wanted.group!r} twice")
+    image = image_column(schema, file=file, name=wanted.image)
+    label = label_column(schema, file=file, name=wanted.label, group=wanted.group)
+    return Found(image, label, wanted.group)
 
 
 def image_column(schema: "Schema", *, file: str, name: str | None = None) -> str:
@@ -34,18 +91,19 @@ def image_column(schema: "Schema", *, file: str, name: str | None = None) -> str
     return found
 
 
-def label_column(schema: "Schema", *, file: str, name: str | None = None) -> str:
+def label_column(schema: "Schema", *, file: str, name: str | None = None, group: str | None = None) -> str:
     """The column of labels: numbers or words.
 
     Args:
         schema: of the table.
         file: where the table is, for messages.
         name: the column, if it is known; otherwise a usual name is looked for, then the only column of classes.
+        group: the column of groups, which is not looked at.
 
     Raises:
         ValueError: if there is no such column, it holds no labels, or more than one could be meant.
     """
-    fitting = [field.name for field in schema if _holds_labels(field.type)]
+    fitting = [field.name for field in schema if _holds_labels(field.type) and field.name != group]
     if name is not None:
         return _checked(schema, name, fitting, file, "labels (numbers or words)")
     classes = [field for field in fitting if class_names(schema, field) is not None]
@@ -54,6 +112,16 @@ def label_column(schema: "Schema", *, file: str, name: str | None = None) -> str
         columns = listed(schema.names)
         raise ValueError(f"no column of labels in {file}; its columns are {columns}; name one with label_column")
     return found
+
+
+def group_column(schema: "Schema", *, file: str, name: str) -> str:
+    """The column of groups: whole numbers, words or truth values.
+
+    Raises:
+        ValueError: if there is no such column, or it holds something else.
+    """
+    fitting = [field.name for field in schema if _holds_groups(field.type)]
+    return _checked(schema, name, fitting, file, "groups (words, whole numbers or truth values)")
 
 
 def class_names(schema: "Schema", column: str) -> tuple[str, ...] | None:
@@ -94,6 +162,11 @@ def _is_binary(kind: "DataType") -> bool:
 def _holds_labels(kind: "DataType") -> bool:
     types = needed("pyarrow", "reading tables").types
     return types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or holds_words(kind)
+
+
+def _holds_groups(kind: "DataType") -> bool:
+    types = needed("pyarrow", "reading tables").types
+    return types.is_integer(kind) or types.is_boolean(kind) or holds_words(kind)
 
 
 def holds_words(kind: "DataType") -> bool:

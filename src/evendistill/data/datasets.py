@@ -1,7 +1,7 @@
 """Data sets with their three splits, wherever they are kept."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
 from importlib import resources
@@ -21,6 +21,7 @@ from evendistill.data.split_names import NORMAL, is_known
 from evendistill.data.splits import Profile, halves, stratified_parts, thinned_rows
 from evendistill.data.streamed import EncodedImages, StreamedImages
 from evendistill.data.view import View
+from evendistill.data.wording import listed
 
 Splits = dict[str, Split]
 Hold = Literal["auto", "memory", "stream"]
@@ -39,12 +40,15 @@ class Data:
         validation: examples that move the multipliers and select.
         test: examples for the final numbers alone.
         class_names: one a class.
+        group_names: one for each value of the attribute that examples have beside their class, the same for all three
+            splits; empty if they have none.
     """
 
     train: Loaded
     validation: Loaded
     test: Loaded
     class_names: tuple[str, ...]
+    group_names: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -59,7 +63,8 @@ class Data:
 
     def to(self, device: torch.device) -> "Data":
         """The same examples with what can be held there on ``device``."""
-        return Data(self.train.to(device), self.validation.to(device), self.test.to(device), self.class_names)
+        train, validation, test = self.train.to(device), self.validation.to(device), self.test.to(device)
+        return replace(self, train=train, validation=validation, test=test)
 
     def viewed(self, view: View) -> "Data":
         """The same images under another view.
@@ -73,7 +78,7 @@ class Data:
                 raise ValueError("a view is for images stored as bytes; these examples are arrays of numbers")
             return examples.viewed(view)
 
-        return Data(seen(self.train), seen(self.validation), seen(self.test), self.class_names)
+        return replace(self, train=seen(self.train), validation=seen(self.validation), test=seen(self.test))
 
 
 def load_data(
@@ -85,6 +90,7 @@ def load_data(
     split_seed: int = 0,
     image_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
     validation: str | None = None,
     test: str | None = None,
     image_size: int | None = None,
@@ -109,6 +115,10 @@ def load_data(
         split_seed: draws the splits. Validation and test depend on nothing else.
         image_column: of a parquet or hub source; found by name and type if None.
         label_column: the same for labels.
+        group_column: of a parquet or hub source, an attribute of each example beside its class, such as the background
+            of a picture: words, whole numbers or truth values. Of an ``.npz``, what the keys have in place of ``x``:
+            "sex" for ``sex_train`` and ``sex_test``. Values are numbered alike in all splits, in alphabetical or
+            ascending order unless the files name them. None reads no groups.
         validation: a split of the source, or another source (its validation split, or its only one), to take whole for
             validation.
         test: a split of the source to take for test; "test" if None, else "validation".
@@ -126,22 +136,24 @@ def load_data(
     """
     if hold not in ("auto", "memory", "stream"):
         raise ValueError(f"hold must be 'auto', 'memory' or 'stream', got {hold!r}")
-    read = partial(_read, image_column=image_column, label_column=label_column)
+    read = partial(_read, image_column=image_column, label_column=label_column, group_column=group_column)
     parts = _parts(read(source), source, validation, test, seed=split_seed, read=read)
     names, channels = parts[0].class_names, _channels(parts)
     if imbalance is not None:
         rows = thinned_rows(parts[0].labels, len(names), imbalance=imbalance, profile=profile, seed=subset_seed)
         parts = (parts[0].subset(rows), *parts[1:])
     train, judging, asking = (_examples(part, channels, image_size, hold, workers) for part in parts)
-    return Data(train, judging, asking, names)
+    return Data(train, judging, asking, names, parts[0].group_names)
 
 
-def _read(source: str, *, image_column: str | None, label_column: str | None) -> Splits:
+def _read(source: str, *, image_column: str | None, label_column: str | None, group_column: str | None) -> Splits:
+    if group_column is not None and (source == "digits" or is_made_up(source)):
+        raise ValueError(f"{source}: these images have no columns, got group_column {group_column!r}")
     if source == "digits":
         return {"train": _digits()}
     if is_made_up(source):
         return _made_up(source)
-    return read_source(source, image_column=image_column, label_column=label_column)
+    return read_source(source, image_column=image_column, label_column=label_column, group_column=group_column)
 
 
 def _parts(
@@ -173,6 +185,9 @@ def _parts(
         return train, judged.subset(first), judged.subset(second)
     if own.class_names != train.class_names:
         raise ValueError(f"{validation}: its classes are not those of {source}")
+    if own.group_names != train.group_names:
+        theirs, here = listed(own.group_names), listed(train.group_names)
+        raise ValueError(f"{validation}: its groups are {theirs}, not those of {source}, {here}")
     return train, own, judged
 
 
@@ -203,11 +218,11 @@ def _examples(split: Split, channels: int | None, size: int | None, hold: Hold, 
         if size is not None:
             raise ValueError(f"image_size {size} is for images in files; arrays keep their size, a view resizes them")
         is_image = inputs.dtype == torch.uint8 and inputs.ndim == 4 and inputs.shape[1] in (1, 3)
-        return (ImageDataset if is_image else ArrayDataset)(inputs, split.labels)
+        return (ImageDataset if is_image else ArrayDataset)(inputs, split.labels, groups=split.groups)
     images = EncodedImages(inputs, size=size, channels=channels)
     if hold == "memory" or (hold == "auto" and len(images) * images.read(0).numel() <= MOST_HELD_BYTES):
-        return ImageDataset(decode_all(inputs, size=size, channels=channels), split.labels)
-    return StreamedImages(images, split.labels, workers=workers)
+        return ImageDataset(decode_all(inputs, size=size, channels=channels), split.labels, groups=split.groups)
+    return StreamedImages(images, split.labels, workers=workers, groups=split.groups)
 
 
 def _digits() -> Split:

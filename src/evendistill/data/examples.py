@@ -8,7 +8,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from evendistill.data.checked import checked_groups, checked_labels, group_bytes, part_of
+from evendistill.data.items import Item, item, joined_groups, joined_items
 
 LOADING_BATCH = 256
 
@@ -18,9 +21,12 @@ class Examples(Protocol):
 
     Attributes:
         labels: ``(N,)`` int64.
+        groups: ``(N,)`` int64 numbers from 0 of the values of an attribute that each example has beside its class, such
+            as the background of a picture; None where there is none.
     """
 
     labels: Tensor
+    groups: Tensor | None
 
     def __len__(self) -> int:
         """N."""
@@ -35,7 +41,7 @@ class Examples(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """SHA-256 of inputs and labels as they are stored."""
+        """SHA-256 of inputs, labels and, where there are some, groups as they are stored."""
         ...
 
     def to(self, device: torch.device) -> "Examples":
@@ -43,26 +49,28 @@ class Examples(Protocol):
         ...
 
 
-class ArrayDataset(Dataset[tuple[Tensor, int]]):
-    """A map-style data set held in memory, yielding ``(x, y int)``.
+class ArrayDataset(Dataset[Item]):
+    """A map-style data set held in memory, yielding ``(x, y int)``, or ``(x, y int, group int)`` if it has groups.
 
     Args:
         inputs: ``(N, ...)``; handed on as they are, whatever their dtype.
         labels: ``(N,)`` integers.
+        groups: ``(N,)`` integers from 0, if there are groups.
 
     Raises:
-        ValueError: if lengths differ or labels are not integers.
+        ValueError: if lengths differ, labels or groups are not integers, or a group is below 0.
     """
 
-    def __init__(self, inputs: Tensor, labels: Tensor) -> None:
+    def __init__(self, inputs: Tensor, labels: Tensor, groups: Tensor | None = None) -> None:
         self.labels = checked_labels(labels, len(inputs) if inputs.ndim else None)
+        self.groups = checked_groups(groups, len(labels))
         self.inputs = inputs
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, row: int) -> tuple[Tensor, int]:
-        return self.inputs[row], int(self.labels[row])
+    def __getitem__(self, row: int) -> Item:
+        return item(self.inputs[row], self.labels, self.groups, row)
 
     def batches(self, rows: Sequence[Tensor], draws: Sequence[Tensor] | None = None) -> Iterator[Tensor]:
         """The inputs of each batch of row numbers ``(B,)``, in turn, as they are."""
@@ -74,23 +82,23 @@ class ArrayDataset(Dataset[tuple[Tensor, int]]):
         return torch.empty(count, 0, dtype=torch.long)
 
     def fingerprint(self) -> str:
-        """SHA-256 of inputs and labels as they are stored."""
+        """SHA-256 of inputs, labels and, where there are some, groups as they are stored."""
         hashed = hashlib.sha256(_raw_bytes(self.inputs))
-        return _finish(hashed, self.inputs, self.labels)
+        return _finish(hashed, self.inputs, self.labels, self.groups)
 
     def to(self, device: torch.device) -> "ArrayDataset":
-        """The same examples with their inputs on ``device``; labels stay where they are."""
-        return self if self.inputs.device == device else ArrayDataset(self.inputs.to(device), self.labels)
+        """The same examples with their inputs on ``device``; labels and groups stay where they are."""
+        return self if self.inputs.device == device else ArrayDataset(self.inputs.to(device), self.labels, self.groups)
 
     def subset(self, rows: Tensor) -> "ArrayDataset":
         """The examples at these row numbers, in this order."""
-        return ArrayDataset(self.inputs[rows], self.labels[rows])
+        return ArrayDataset(self.inputs[rows], self.labels[rows], part_of(self.groups, rows))
 
 
 class StreamedExamples:
     """Any map-style data set of ``(x, y)`` or ``(x, y, group)``, read as it is asked for.
 
-    One pass over it reads the labels and the fingerprint when the object is made. What the data set draws at random
+    One pass over it reads labels, groups and the fingerprint when the object is made. What the data set draws at random
     (augmentation) is drawn anew at each reading, from the global generators.
 
     Args:
@@ -98,7 +106,7 @@ class StreamedExamples:
         workers: processes that load batches; 0 loads in this one, which resuming bit for bit needs if items are random.
 
     Raises:
-        ValueError: if items are not of that form, naming the first.
+        ValueError: if items are not of that form, naming the first, or only some have a group.
     """
 
     def __init__(self, dataset: Dataset[Any], *, workers: int = 0) -> None:
@@ -107,19 +115,22 @@ class StreamedExamples:
         if len(self) == 0:
             raise ValueError("a data set needs at least one example, got none")
         labels: list[Tensor] = []
+        groups: list[Tensor | None] = []
         hashed, inputs = hashlib.sha256(), torch.empty(0)
-        for inputs, batch_labels in self._loader(_consecutive(len(self), LOADING_BATCH)):
+        for inputs, batch_labels, batch_groups in self._loader(_consecutive(len(self), LOADING_BATCH)):
             hashed.update(_raw_bytes(inputs))
             labels.append(batch_labels)
+            groups.append(batch_groups)
         self.labels = torch.cat(labels)
-        self._fingerprint = _finish(hashed, inputs, self.labels)
+        self.groups = checked_groups(joined_groups(groups, [len(batch) for batch in labels]), len(self))
+        self._fingerprint = _finish(hashed, inputs, self.labels, self.groups)
 
     def __len__(self) -> int:
         return len(cast(Any, self._dataset))
 
     def batches(self, rows: Sequence[Tensor], draws: Sequence[Tensor] | None = None) -> Iterator[Tensor]:
         """The inputs of each batch of row numbers ``(B,)``, in turn; the data set augments them itself, if anyone."""
-        for inputs, _ in self._loader(rows):
+        for inputs, _, _ in self._loader(rows):
             yield inputs
 
     def draws(self, count: int, generator: torch.Generator) -> Tensor:
@@ -131,35 +142,19 @@ class StreamedExamples:
         return self
 
     def fingerprint(self) -> str:
-        """SHA-256 of inputs and labels as they were read first."""
+        """SHA-256 of inputs, labels and, where there are some, groups as they were read first."""
         return self._fingerprint
 
-    def _loader(self, rows: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _loader(self, rows: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         # A generator of its own, or making the iterator would draw from the global one and resuming would not repeat.
         loader = DataLoader(
             self._dataset,
             batch_sampler=row_lists(rows),
             num_workers=self._workers,
-            collate_fn=_collate,
+            collate_fn=joined_items,
             generator=torch.Generator().manual_seed(0),
         )
         return iter(loader)
-
-
-def checked_labels(labels: Tensor, count: int | None) -> Tensor:
-    """Labels ``(N,)`` as int64.
-
-    Raises:
-        ValueError: unless they are integers, one for each of ``count`` inputs, and at least one.
-    """
-    if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
-        raise ValueError(f"labels must be integers of shape (N,), got {labels.dtype} {tuple(labels.shape)}")
-    if count != len(labels):
-        said = "a single number" if count is None else count
-        raise ValueError(f"inputs and labels must have one length, got {said} and {len(labels)}")
-    if count == 0:
-        raise ValueError("a data set needs at least one example, got none")
-    return labels.long()
 
 
 def as_examples(source: object, *, workers: int = 0) -> Examples:
@@ -168,18 +163,21 @@ def as_examples(source: object, *, workers: int = 0) -> Examples:
     Arrays, tensors and ``TensorDataset`` are held in memory; any other map-style ``Dataset`` is read when asked for.
 
     Args:
-        source: a ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays ``(inputs, labels)``.
+        source: a ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, a pair of arrays ``(inputs, labels)``, or a tuple of
+            three ``(inputs, labels, groups)``; groups are integers from 0.
         workers: loading processes for a ``Dataset`` that is not in memory.
 
     Raises:
-        ValueError: if it is none of these, or its labels are not integers.
+        ValueError: if it is none of these, its labels or groups are not integers, or only some items have a group.
     """
     if hasattr(source, "draws") and hasattr(source, "fingerprint"):  # examples already
         return cast(Examples, source)
     if isinstance(source, TensorDataset) and len(source.tensors) in (2, 3):
-        return ArrayDataset(source.tensors[0], source.tensors[1])
-    if isinstance(source, tuple | list) and len(source) == 2:
-        return ArrayDataset(_as_tensor(source[0], "inputs"), _as_tensor(source[1], "labels"))
+        return ArrayDataset(*source.tensors)
+    # a list of three may hold three items
+    if (isinstance(source, tuple | list) and len(source) == 2) or (isinstance(source, tuple) and len(source) == 3):
+        named = zip(source, ("inputs", "labels", "groups"), strict=False)
+        return ArrayDataset(*(_as_tensor(values, name) for values, name in named))
     if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, Mapping):
         return StreamedExamples(cast(Dataset[Any], source), workers=workers)
     raise ValueError(f"expected a map-style Dataset of (x, y) or a pair of arrays, got {type(source).__name__}")
@@ -212,28 +210,12 @@ def _as_tensor(values: object, name: str) -> Tensor:
     return tensor.float() if name == "inputs" and tensor.dtype == torch.float64 else tensor
 
 
-def _collate(items: list[Any]) -> tuple[Tensor, Tensor]:
-    for item in items:
-        if not isinstance(item, tuple | list) or len(item) not in (2, 3):
-            raise ValueError(f"items of the data set must be (x, y) or (x, y, group), got {type(item).__name__}")
-    try:
-        inputs, labels = default_collate([(item[0], item[1]) for item in items])
-    except (TypeError, RuntimeError) as error:
-        raise ValueError(f"items of the data set must be (x, y) with every x of one shape: {error}") from None
-    if not isinstance(inputs, Tensor) or not isinstance(labels, Tensor) or not _are_labels(labels, len(items)):
-        raise ValueError("items of the data set must be (x, y) with x an array and y an integer label")
-    return inputs, labels.reshape(-1).long()
-
-
-def _are_labels(labels: Tensor, count: int) -> bool:
-    return not (labels.is_floating_point() or labels.is_complex()) and labels.numel() == count
-
-
 def _raw_bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
 
 
-def _finish(hashed: "hashlib._Hash", inputs: Tensor, labels: Tensor) -> str:
+def _finish(hashed: "hashlib._Hash", inputs: Tensor, labels: Tensor, groups: Tensor | None) -> str:
     hashed.update(_raw_bytes(labels))
     hashed.update(f"{inputs.dtype} {tuple(inputs.shape[1:])}".encode())
+    hashed.update(group_bytes(groups))
     return hashed.hexdigest()

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evendistill.data import columns
 from evendistill.data.arrow import joined
+from evendistill.data.columns import Columns, found_columns
 from evendistill.data.numbering import Unnumbered
 from evendistill.data.optional import needed
 from evendistill.data.split_names import normalised
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 LOGGERS = ("datasets", "huggingface_hub")
 
 
-def read_hub(name: str, *, image_column: str | None, label_column: str | None) -> dict[str, Unnumbered]:
-    """The images and labels of each split of a data set on the hub, or in the cache of an earlier download.
+def read_hub(name: str, wanted: Columns) -> dict[str, Unnumbered]:
+    """The images, labels and groups of each split of a data set on the hub, or in the cache of an earlier download.
 
     Args:
         name: ``"owner/name"`` or ``"name"``.
-        image_column: its name, if it is not a usual one.
-        label_column: likewise.
+        wanted: names of columns, as far as they are known.
 
     Raises:
-        ValueError: if it cannot be had, or has no images and labels.
+        ValueError: if it cannot be had, or has no such columns.
     """
     datasets = needed("datasets", "reading from the hub")
     try:
@@ -39,22 +38,19 @@ def read_hub(name: str, *, image_column: str | None, label_column: str | None) -
         raise ValueError(
             f"the data set {name!r} is neither a path nor reachable on the hub: {reason(error)}"
         ) from error
-    return read_loaded(loaded, name=name, image_column=image_column, label_column=label_column)
+    return read_loaded(loaded, wanted, name=name)
 
 
-def read_mapped(
-    files: Mapping[str, Sequence[Path]], *, name: str, image_column: str | None, label_column: str | None
-) -> dict[str, Unnumbered]:
-    """The images and labels of parquet files too large for memory.
+def read_mapped(files: Mapping[str, Sequence[Path]], wanted: Columns, *, name: str) -> dict[str, Unnumbered]:
+    """The images, labels and groups of parquet files too large for memory.
 
     The library unpacks them once into its cache, from which rows are mapped into memory as they are asked for; parquet
     itself can be read only in groups of many rows.
 
     Args:
         files: of each split, in order.
+        wanted: names of columns, as far as they are known.
         name: of the data set, for messages.
-        image_column: its name, if it is not a usual one.
-        label_column: likewise.
 
     Raises:
         ValueError: if a file is damaged, a column is not there or not what it should be, or a row has no image.
@@ -66,19 +62,16 @@ def read_mapped(
             loaded = datasets.load_dataset("parquet", data_files=told)
     except Exception as error:  # the errors of the library and of what it builds on have no common base
         raise ValueError(f"{name}: its parquet files cannot be unpacked: {reason(error)}") from error
-    return read_loaded(loaded, name=name, image_column=image_column, label_column=label_column)
+    return read_loaded(loaded, wanted, name=name)
 
 
-def read_loaded(
-    splits: "Mapping[str, Dataset]", *, name: str, image_column: str | None, label_column: str | None
-) -> dict[str, Unnumbered]:
-    """The images and labels of each split as the library has loaded it; no image is decoded.
+def read_loaded(splits: "Mapping[str, Dataset]", wanted: Columns, *, name: str) -> dict[str, Unnumbered]:
+    """The images, labels and groups of each split as the library has loaded it; no image is decoded.
 
     Args:
         splits: by name.
+        wanted: names of columns, as far as they are known.
         name: of the data set, for messages.
-        image_column: its name, if it is not a usual one.
-        label_column: likewise.
 
     Raises:
         ValueError: if a column is not there or not what it should be, or a row has no image.
@@ -86,11 +79,10 @@ def read_loaded(
     tables: dict[str, Unnumbered] = {}
     for split, dataset in normalised(dict(splits), origin=name).items():
         place = f"{name} ({split})"
-        image = columns.image_column(dataset.features.arrow_schema, file=place, name=image_column)
-        label = columns.label_column(dataset.features.arrow_schema, file=place, name=label_column)
+        found = found_columns(dataset.features.arrow_schema, wanted, file=place)
         # as Arrow, the library hands out the bytes that it would decode for any other format
-        table = dataset.select_columns([image, label]).with_format("arrow")[:]
-        tables[split] = joined([(place, table)], image=image, label=label, follow_paths=True)
+        table = dataset.select_columns(found.names).with_format("arrow")[:]
+        tables[split] = joined([(place, table)], found, follow_paths=True)
     return tables
 
 

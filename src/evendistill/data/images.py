@@ -9,26 +9,29 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from evendistill.data.examples import checked_labels
+from evendistill.data.checked import checked_groups, checked_labels, group_bytes, part_of
+from evendistill.data.items import Item, item
 from evendistill.data.view import View
 
 
-class ImageDataset(Dataset[tuple[Tensor, int]]):
-    """Images held in memory as bytes, yielding ``(x float32 CHW, y int)``.
+class ImageDataset(Dataset[Item]):
+    """Images held in memory as bytes, yielding ``(x float32 CHW, y int)``, with ``group int`` behind if it has groups.
 
     Args:
         images: ``(N, C, H, W)`` uint8.
         labels: ``(N,)`` integers.
         view: what a network sees of them; pixels in [0, 1] if None.
+        groups: ``(N,)`` integers from 0, if there are groups.
 
     Raises:
         ValueError: if shapes or types do not fit together.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, view: View | None = None) -> None:
+    def __init__(self, images: Tensor, labels: Tensor, view: View | None = None, groups: Tensor | None = None) -> None:
         if images.ndim != 4 or images.dtype != torch.uint8:
             raise ValueError(f"images must be uint8 of shape (N, C, H, W), got {images.dtype} {tuple(images.shape)}")
         self.labels = checked_labels(labels, len(images))
+        self.groups = checked_groups(groups, len(labels))
         self.images = images
         self.view = view or View()
         self.view.check_channels(images.shape[1])
@@ -40,11 +43,11 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+    def __getitem__(self, row: int) -> Item:
         if not -len(self) <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
         rows = torch.tensor([row % len(self)])
-        return next(self.batches([rows]))[0], int(self.labels[row])
+        return item(next(self.batches([rows]))[0], self.labels, self.groups, row)
 
     @property
     def padded(self) -> Tensor:
@@ -66,26 +69,27 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         return self.view.draws(count, *self._size, generator)
 
     def fingerprint(self) -> str:
-        """SHA-256 of images, labels, and what a network sees of an image that is not augmented."""
+        """SHA-256 of images, labels, what a network sees of an image that is not augmented, and groups if any."""
         if self._fingerprint is None:
             hashed = hashlib.sha256(np.ascontiguousarray(self.images.cpu().numpy()).data)
             hashed.update(self.labels.numpy().tobytes())
             hashed.update(f"{tuple(self.images.shape[1:])} {unaugmented(self.view)}".encode())
+            hashed.update(group_bytes(self.groups))
             self._fingerprint = hashed.hexdigest()
         return self._fingerprint
 
     def to(self, device: torch.device) -> "ImageDataset":
-        """The same examples with their images on ``device``; labels stay where they are."""
+        """The same examples with their images on ``device``; labels and groups stay where they are."""
         images = self.images.to(device)
-        return self if images is self.images else ImageDataset(images, self.labels, self.view)
+        return self if images is self.images else ImageDataset(images, self.labels, self.view, self.groups)
 
     def subset(self, rows: Tensor) -> "ImageDataset":
         """The examples at these row numbers, in this order."""
-        return ImageDataset(self.images[rows], self.labels[rows], self.view)
+        return ImageDataset(self.images[rows], self.labels[rows], self.view, part_of(self.groups, rows))
 
     def viewed(self, view: View) -> "ImageDataset":
         """The same images under another view."""
-        return ImageDataset(self.images, self.labels, view)
+        return ImageDataset(self.images, self.labels, view, self.groups)
 
 
 def middles(view: View, rows: Sequence[Tensor], height: int, width: int, device: torch.device) -> list[Tensor]:

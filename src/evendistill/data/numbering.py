@@ -1,4 +1,4 @@
-"""Labels as files hold them become the numbers 0 to C - 1, the same over all splits of a source."""
+"""Labels as files hold them become the numbers 0 to C - 1, the same over all splits of a source, as groups do."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evendistill.data.checked import part_of
 from evendistill.data.encoded import Encoded
+from evendistill.data.grouping import GroupColumn, numbered_groups
+from evendistill.data.names import agreed_names
 from evendistill.data.wording import listed
 
 # A column of record numbers taken for labels would otherwise ask for as many classes as its largest number.
@@ -23,11 +26,15 @@ class Split:
         inputs: ``(N, ...)`` of any dtype, or N encoded images.
         labels: ``(N,)`` int64, 0 to C - 1.
         class_names: C names, the same for every split of a source.
+        groups: ``(N,)`` int64, numbers of values of an attribute; None if there is none.
+        group_names: those values, the same for every split of a source.
     """
 
     inputs: Tensor | Encoded
     labels: Tensor
     class_names: tuple[str, ...]
+    groups: Tensor | None = None
+    group_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -35,7 +42,7 @@ class Split:
     def subset(self, rows: Tensor) -> "Split":
         """The examples at these row numbers, in this order."""
         inputs = self.inputs[rows] if isinstance(self.inputs, Tensor) else self.inputs.subset(rows)
-        return Split(inputs, self.labels[rows], self.class_names)
+        return Split(inputs, self.labels[rows], self.class_names, part_of(self.groups, rows), self.group_names)
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,14 @@ class Unnumbered:
         labels: ``(N,)`` numbers or words.
         place: where the label of a row is, for messages.
         class_names: the names that the files give to labels 0, 1, ..., or None.
+        groups: the attribute that was asked for, or None.
     """
 
     inputs: Tensor | Encoded
     labels: np.ndarray
     place: Callable[[int], str]
     class_names: tuple[str, ...] | None = None
+    groups: GroupColumn | None = None
 
 
 def numbered(tables: Mapping[str, Unnumbered], *, origin: str) -> dict[str, Split]:
@@ -60,7 +69,8 @@ def numbered(tables: Mapping[str, Unnumbered], *, origin: str) -> dict[str, Spli
 
     A split whose every label is -1, as the hub has it where a test set's labels are kept secret, is left out.
     Words are numbered in alphabetical order, and a warning shows the numbers. Numbers stay as they are; C is then how
-    many names the files give, or one more than the largest label.
+    many names the files give, or one more than the largest label. Groups are numbered by
+    :func:`evendistill.data.grouping.numbered_groups`.
 
     Args:
         tables: the splits by name.
@@ -78,7 +88,12 @@ def numbered(tables: Mapping[str, Unnumbered], *, origin: str) -> dict[str, Spli
         numbers = next(name for name in tables if name not in worded)
         raise ValueError(f"{origin}: labels of split {worded[0]!r} are words, but of {numbers!r} numbers; use one kind")
     labels, class_names = _from_words(tables) if worded else _from_numbers(tables, origin)
-    return {name: Split(table.inputs, labels[name], class_names) for name, table in tables.items()}
+    columns = {name: table.groups for name, table in tables.items() if table.groups is not None}
+    groups, group_names = numbered_groups(columns, origin=origin)
+    return {
+        name: Split(table.inputs, labels[name], class_names, groups.get(name), group_names)
+        for name, table in tables.items()
+    }
 
 
 def _is_unlabelled(table: Unnumbered) -> bool:
@@ -95,24 +110,13 @@ def _from_words(tables: Mapping[str, Unnumbered]) -> tuple[dict[str, Tensor], tu
 
 
 def _from_numbers(tables: Mapping[str, Unnumbered], origin: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    class_names = _given_names(tables, origin)
+    given = {name: table.class_names for name, table in tables.items()}
+    class_names = agreed_names(given, origin=origin, things="classes")
     labels = {name: _whole_numbers(table, class_names) for name, table in tables.items()}
     if class_names is None:
         largest = max(int(split.max()) for split in labels.values())
         class_names = tuple(str(label) for label in range(largest + 1))
     return labels, class_names
-
-
-def _given_names(tables: Mapping[str, Unnumbered], origin: str) -> tuple[str, ...] | None:
-    given = {name: table.class_names for name, table in tables.items() if table.class_names is not None}
-    if len(set(given.values())) > 1:
-        first, *others = given
-        other = next(name for name in others if given[name] != given[first])
-        raise ValueError(
-            f"{origin}: splits must name the classes alike, but {first!r} has {listed(given[first])}"
-            f" and {other!r} has {listed(given[other])}"
-        )
-    return next(iter(given.values()), None)
 
 
 def _whole_numbers(table: Unnumbered, class_names: tuple[str, ...] | None) -> Tensor:

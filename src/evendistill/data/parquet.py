@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evendistill.data import columns
 from evendistill.data.arrow import joined
+from evendistill.data.columns import Columns, Found, found_columns
 from evendistill.data.files import visible_files
 from evendistill.data.numbering import Unnumbered
 from evendistill.data.optional import needed
@@ -45,28 +45,25 @@ def parquet_files(folder: Path) -> dict[str, list[Path]]:
     return normalised(splits, origin=str(folder))
 
 
-def read_parquet(
-    splits: Mapping[str, Sequence[Path]], *, image_column: str | None, label_column: str | None
-) -> dict[str, Unnumbered]:
-    """The images and labels of each split, mapped into memory where the files allow it.
+def read_parquet(splits: Mapping[str, Sequence[Path]], wanted: Columns) -> dict[str, Unnumbered]:
+    """The images, labels and groups of each split, mapped into memory where the files allow it.
 
     Args:
         splits: files of each split, in order.
-        image_column: its name, if it is not a usual one.
-        label_column: likewise.
+        wanted: names of columns, as far as they are known.
 
     Raises:
         ValueError: if a file is damaged, a column is not there or not what it should be, or a row has no image.
     """
     opened = {name: [(path, _opened(path)) for path in files] for name, files in splits.items()}
     tables: dict[str, Unnumbered] = {}
+    found: Columns | Found = wanted
     for name, files in opened.items():
         for path, file in files:  # what is found in the first file must be in all
-            image_column = columns.image_column(file.schema_arrow, file=str(path), name=image_column)
-            label_column = columns.label_column(file.schema_arrow, file=str(path), name=label_column)
-        if image_column is not None and label_column is not None:
-            read = [(str(path), _read(path, file, [image_column, label_column])) for path, file in files]
-            tables[name] = joined(read, image=image_column, label=label_column, follow_paths=False)
+            found = found_columns(file.schema_arrow, found, file=str(path))
+        if isinstance(found, Found):
+            read = [(str(path), _read(path, file, found.names)) for path, file in files]
+            tables[name] = joined(read, found, follow_paths=False)
     return tables
 
 

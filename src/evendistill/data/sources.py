@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from evendistill.data.columns import Columns
 from evendistill.data.encoded import Encoded
 from evendistill.data.hub import read_hub, read_mapped
 from evendistill.data.imagefolder import read_image_folder
@@ -19,7 +20,13 @@ MOST_PARQUET_BYTES = 8 << 30
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
 
 
-def read_source(source: str, *, image_column: str | None = None, label_column: str | None = None) -> dict[str, Split]:
+def read_source(
+    source: str,
+    *,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+) -> dict[str, Split]:
     """The splits of a data set by name: "train", "validation" and "test" where it says so, others as they are called.
 
     A source is one of
@@ -29,23 +36,26 @@ def read_source(source: str, *, image_column: str | None = None, label_column: s
     - an ``.npz`` file of arrays;
     - ``"owner/name"`` or ``"name"`` of a data set on the Hugging Face hub, if there is no such path.
 
-    Images in parquet files and in folders are not decoded. Labels are 0 to C - 1, the same over all splits.
+    Images in parquet files and in folders are not decoded. Labels are 0 to C - 1, the same over all splits; so are
+    groups.
 
     Args:
         source: a path, in which ``~`` is the home folder, or a name on the hub.
         image_column: column of images in tables, if it has no usual name.
         label_column: column of labels in tables, likewise.
+        group_column: column of tables with an attribute beside the class; for an ``.npz`` file the word that its keys
+            have where those of inputs have ``x``. None reads no groups.
 
     Raises:
         ValueError: if it is not there, damaged, or not laid out so; the message names file, column and row.
     """
-    columns = {"image_column": image_column, "label_column": label_column}
+    wanted = Columns(image_column, label_column, group_column)
     try:
         path = Path(source).expanduser()
         if source and path.exists():
-            tables = _read_path(path, **columns)
+            tables = _read_path(path, wanted)
         elif _may_be_on_the_hub(source):
-            tables = read_hub(source, **columns)
+            tables = read_hub(source, wanted)
         else:
             raise ValueError(f"{source}: there is no such file or folder")
     except (OSError, RuntimeError) as error:  # a folder that may not be read; a home that is not known
@@ -53,31 +63,34 @@ def read_source(source: str, *, image_column: str | None = None, label_column: s
     return numbered(tables, origin=source)
 
 
-def _read_path(path: Path, *, image_column: str | None, label_column: str | None) -> dict[str, Unnumbered]:
+def _read_path(path: Path, wanted: Columns) -> dict[str, Unnumbered]:
     files = parquet_files(path) if path.is_dir() else {"train": [path]} if path.suffix.lower() in SUFFIXES else {}
     if files:
-        told = {"image_column": image_column, "label_column": label_column}
         if sum(file.stat().st_size for paths in files.values() for file in paths) > MOST_PARQUET_BYTES:
-            return read_mapped(files, name=str(path), **told)
-        return read_parquet(files, **told)
-    for option, column in (("image_column", image_column), ("label_column", label_column)):
+            return read_mapped(files, wanted, name=str(path))
+        return read_parquet(files, wanted)
+    for option, column in (("image_column", wanted.image), ("label_column", wanted.label)):
         if column is not None:
             raise ValueError(f"{option} names a column of parquet files, but there are none in {path}; got {column!r}")
-    if not path.is_dir():
-        return _read_file(path)
+    return _read_folder(path, wanted.group) if path.is_dir() else _read_file(path, wanted.group)
+
+
+def _read_folder(path: Path, group: str | None) -> dict[str, Unnumbered]:
     if not any(path.iterdir()):
         raise ValueError(f"{path}: the folder is empty")
     tables = read_image_folder(path)
     if not tables:
         expected = "train.parquet, <class>/*.png or train/<class>/*.png"
         raise ValueError(f"{path}: neither parquet files nor folders of images are in it; expected {expected}")
+    if group is not None:
+        raise ValueError(f"{path}: folders of images have no columns, got group_column {group!r}")
     return tables
 
 
-def _read_file(path: Path) -> dict[str, Unnumbered]:
+def _read_file(path: Path, group: str | None) -> dict[str, Unnumbered]:
     if path.suffix.lower() != ".npz":
         raise ValueError(f"{path}: expected a folder, a .parquet file or an .npz file")
-    return read_npz(path)
+    return read_npz(path, group)
 
 
 def _may_be_on_the_hub(source: str) -> bool:

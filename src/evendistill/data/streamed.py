@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from evendistill.data.checked import checked_groups, checked_labels, group_bytes
 from evendistill.data.decoding import channels_of, decode
 from evendistill.data.encoded import Encoded
-from evendistill.data.examples import checked_labels, row_lists
+from evendistill.data.examples import row_lists
 from evendistill.data.images import middles, unaugmented
+from evendistill.data.items import Item, item
 from evendistill.data.view import View
 
 
@@ -76,7 +78,7 @@ class EncodedImages:
         return decode(payload, place, channels=self._channels, size=self._size, keep_colours=True)
 
 
-class StreamedImages(Dataset[tuple[Tensor, int]]):
+class StreamedImages(Dataset[Item]):
     """Images that do not fit into memory: decoded by loading processes, then treated as :class:`ImageDataset` does.
 
     Cropping, mirroring and normalising happen on whole batches on the device with draws made in this process, so that
@@ -88,6 +90,7 @@ class StreamedImages(Dataset[tuple[Tensor, int]]):
         view: what a network sees of them; pixels in [0, 1] if None.
         workers: loading processes; 0 decodes in this one.
         device: where batches go.
+        groups: ``(N,)`` integers from 0, if there are groups.
     """
 
     def __init__(
@@ -98,8 +101,10 @@ class StreamedImages(Dataset[tuple[Tensor, int]]):
         *,
         workers: int = 0,
         device: torch.device | None = None,
+        groups: Tensor | None = None,
     ) -> None:
         self.labels = checked_labels(labels, len(reader))
+        self.groups = checked_groups(groups, len(labels))
         self.reader = reader
         self.view = view or View()
         self._workers = workers
@@ -113,11 +118,11 @@ class StreamedImages(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+    def __getitem__(self, row: int) -> Item:
         if not -len(self) <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
         image = self.reader.read(row % len(self)).unsqueeze(0)  # here: a process for one image would cost more
-        return self._inputs(image, self.view.middle(1, *self._size))[0], int(self.labels[row])
+        return item(self._inputs(image, self.view.middle(1, *self._size))[0], self.labels, self.groups, row)
 
     def batches(self, rows: Sequence[Tensor], draws: Sequence[Tensor] | None = None) -> Iterator[Tensor]:
         """The window in the middle of each image in batches of row numbers ``(B,)``, or the windows that were drawn."""
@@ -138,21 +143,26 @@ class StreamedImages(Dataset[tuple[Tensor, int]]):
         return self.view.draws(count, *self._size, generator)
 
     def fingerprint(self) -> str:
-        """SHA-256 of what the reader says of itself, labels and view; images are not decoded for it."""
+        """SHA-256 of what the reader says of itself, labels, view and groups if any; images are not decoded for it."""
         hashed = hashlib.sha256(self.reader.fingerprint().encode())
         hashed.update(self.labels.numpy().tobytes())
         hashed.update(f"{self._size} {self._channels} {unaugmented(self.view)}".encode())
+        hashed.update(group_bytes(self.groups))
         return hashed.hexdigest()
 
     def to(self, device: torch.device) -> "StreamedImages":
         """The same examples with their batches on ``device``."""
         if device == self._device:
             return self
-        return StreamedImages(self.reader, self.labels, self.view, workers=self._workers, device=device)
+        return self._like(self.view, device)
 
     def viewed(self, view: View) -> "StreamedImages":
         """The same images under another view."""
-        return StreamedImages(self.reader, self.labels, view, workers=self._workers, device=self._device)
+        return self._like(view, self._device)
+
+    def _like(self, view: View, device: torch.device) -> "StreamedImages":
+        groups = self.groups
+        return StreamedImages(self.reader, self.labels, view, workers=self._workers, device=device, groups=groups)
 
     def _inputs(self, images: Tensor, chunk: Tensor) -> Tensor:
         padded = self.view.padded(images.to(self._device, non_blocking=True))
