@@ -56,10 +56,10 @@ def test_the_fifteen_lines_beat_standard_distillation_in_the_worst_class():
 
 def test_its_commands_run_on_its_recipe(tmp_path):
     (tmp_path / "my-first.yaml").write_text(blocks("yaml")[0])
-    assert len(expand(read_recipe(tmp_path / "my-first.yaml"))) == 2 + 2 * (2 + 4)
+    assert len(expand(read_recipe(tmp_path / "my-first.yaml"))) == 2 + 2 * (2 + 4) + 1 + 1 + 2
     np.savez(tmp_path / "predictions.npz", scores=np.eye(3), labels=np.arange(3))
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("evendistill")]
-    assert len(lines) == 4
+    assert len(lines) == 6
     shutil.copytree(README.parent / "recipes", tmp_path / "recipes")
     for line in lines:
         done = subprocess.run(
@@ -84,6 +84,23 @@ def test_its_recipe_of_images_is_made_of_fields_that_there_are(tmp_path):
 def test_every_file_it_names_is_there():
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README.read_text(encoding="utf-8")):
         assert (README.parent / target).exists(), target
+
+
+def test_its_table_of_methods_is_the_committed_one():
+    shown = (
+        README.read_text(encoding="utf-8")
+        .split("### Beside what others would use")[1]
+        .split("What the paper claims")[0]
+    )
+    rows = [line.split(" | ") for line in shown.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) == 14
+    for place, name in enumerate(("digits-lt-table-2", "fashion-mnist-lt-table-2"), start=1):
+        committed = (README.parent / "results" / name / "table.md").read_text(encoding="utf-8")
+        for row in rows:
+            title, (worst, _, average) = row[0].removeprefix("| "), row[place].removesuffix(" |").partition(" (")
+            line = f"| {worst} | {average.removesuffix(')')} |"
+            assert line in committed
+            assert "**selected**" in title or f"| {title} {line}" in committed
 
 
 def test_its_table_is_the_committed_one():

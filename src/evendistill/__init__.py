@@ -15,18 +15,26 @@ if TYPE_CHECKING:
     from evendistill.distillation.postshift import PostShift
     from evendistill.distillation.teacher import TeacherScores
     from evendistill.maths.metrics import Metrics
-    from evendistill.objectives.tradeoff import Balanced, Robust, Standard, TradeOff
+    from evendistill.objectives.adaptive import AdaAlpha, AdaMargin
+    from evendistill.objectives.balancedkd import BalancedKD
+    from evendistill.objectives.groupdro import GroupDRO
+    from evendistill.objectives.tradeoff import Balanced, Reweighted, Robust, Standard, TradeOff
     from evendistill.training.evaluation import evaluate
     from evendistill.training.recipe import Recipe
     from evendistill.training.result import Result
 
 _HOMES = {
+    "AdaAlpha": "objectives.adaptive",
+    "AdaMargin": "objectives.adaptive",
     "Balanced": "objectives.tradeoff",
+    "BalancedKD": "objectives.balancedkd",
     "Data": "data.datasets",
+    "GroupDRO": "objectives.groupdro",
     "Metrics": "maths.metrics",
     "PostShift": "distillation.postshift",
     "Recipe": "training.recipe",
     "Result": "training.result",
+    "Reweighted": "objectives.tradeoff",
     "Robust": "objectives.tradeoff",
     "Standard": "objectives.tradeoff",
     "TeacherScores": "distillation.teacher",
@@ -38,12 +46,17 @@ _HOMES = {
 }
 
 __all__ = [
+    "AdaAlpha",
+    "AdaMargin",
     "Balanced",
+    "BalancedKD",
     "Data",
+    "GroupDRO",
     "Metrics",
     "PostShift",
     "Recipe",
     "Result",
+    "Reweighted",
     "Robust",
     "Standard",
     "TeacherScores",

@@ -12,6 +12,7 @@ from evendistill.data.examples import Examples, as_examples, in_order
 from evendistill.data.sampling import Sampler
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import TeacherScores, frozen, teacher_scores
+from evendistill.maths.groups import Grouping
 from evendistill.models.inference import in_channels_last, score_width
 from evendistill.models.ranks import Ranks
 from evendistill.objectives.objective import Description
@@ -35,6 +36,7 @@ def train(
     recipe: Recipe | None = None,
     seed: int = 0,
     num_classes: int | None = None,
+    grouping: Grouping = "class",
     device: str | torch.device = "auto",
     out: str | Path | None = None,
     progress: bool = True,
@@ -47,10 +49,13 @@ def train(
         train: map-style ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays. Inputs reach the network
             as they are: nothing is scaled or normalised.
         validation: the same; moves the multipliers and picks the best iterate. None if neither is wanted.
-        objective: ``Standard()`` (default), ``Balanced()``, ``Robust()`` or ``TradeOff(alpha)``.
+        objective: ``Standard()`` (default), ``Balanced()``, ``Robust()``, ``TradeOff(alpha)``, ``Reweighted()`` or
+            ``GroupDRO()``.
         recipe: hyper-parameters; the defaults of :class:`Recipe` if None.
         seed: of the order of examples and of all that is drawn at random. The weights you bring are yours.
         num_classes: C; the width of the scores if None.
+        grouping: whose worst counts: each "class", each "attribute" (the third item of the data), or each
+            "class x attribute". Attributes alone need ``GroupDRO()`` or ``TradeOff(alpha, form="weighted")``.
         device: "auto" takes a GPU if there is one.
         out: a folder for checkpoints and results: the same call resumes there, and does nothing once it is done.
         progress: show a bar, on a terminal.
@@ -65,7 +70,8 @@ def train(
     """
     recipe, objective = _checked(recipe or Recipe(), objective or Standard())
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
-        network, task = _copy_and_task(model, train, validation, recipe.sampler, num_classes, device, workers)
+        told = (num_classes, device, workers, grouping)
+        network, task = _copy_and_task(model, train, validation, recipe.sampler, *told)
         problem = true_problem(task, objective, step_size=recipe.multiplier_step)
         spec = {"role": "train"} | _identity(network, task, objective, recipe, seed)
         return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
@@ -86,6 +92,7 @@ def distill(
     recipe: Recipe | None = None,
     seed: int = 0,
     num_classes: int | None = None,
+    grouping: Grouping = "class",
     device: str | torch.device = "auto",
     out: str | Path | None = None,
     progress: bool = True,
@@ -100,7 +107,8 @@ def distill(
         train: map-style ``Dataset`` of ``(x, y)`` or ``(x, y, group)``, or a pair of arrays. Inputs reach the network
             as they are: nothing is scaled or normalised.
         validation: the same; moves the multipliers and picks the best iterate. None if neither is wanted.
-        objective: ``Robust()`` (default), ``Balanced()``, ``Standard()`` or ``TradeOff(alpha)``.
+        objective: ``Robust()`` (default), ``Balanced()``, ``Standard()``, ``TradeOff(alpha)``, or a baseline:
+            ``GroupDRO()``, ``AdaMargin()``, ``AdaAlpha()``, ``BalancedKD()``, ``Reweighted()``.
         temperature: divides the teacher's scores for the training targets. The student's are never scaled.
         validation_temperature: the same for teacher-labelled validation; ``temperature`` if None. The paper searches
             it apart from ``temperature``; a sharp one, 1 or below, is worth a try first.
@@ -112,6 +120,8 @@ def distill(
         recipe: hyper-parameters; the defaults of :class:`Recipe` if None.
         seed: of the order of examples and of all that is drawn at random.
         num_classes: C; the width of the scores if None.
+        grouping: whose worst counts: each "class", each "attribute" (the third item of the data), or each
+            "class x attribute". Attributes alone need ``GroupDRO()`` or ``TradeOff(alpha, form="weighted")``.
         device: "auto" takes a GPU if there is one.
         out: a folder for checkpoints, teacher scores and results: the same call resumes there, and does nothing once
             it is done.
@@ -128,12 +138,14 @@ def distill(
     recipe, objective = _checked(recipe or Recipe(), objective or Robust())
     listening = Distillation(temperature, validation_temperature, validation_labels, onehot_weight, teacher_view)
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
-        network, task = _copy_and_task(student, train, validation, recipe.sampler, num_classes, device, workers)
+        network, task = _copy_and_task(
+            student, train, validation, recipe.sampler, num_classes, device, workers, grouping
+        )
         master = frozen(teacher, task.device) if isinstance(teacher, nn.Module) else None
         scores = teacher if isinstance(teacher, TeacherScores) else _scores(master, task, out, type(teacher).__name__)
         problem = student_problem(task, scores, objective, listening, step_size=recipe.multiplier_step, teacher=master)
-        told = _told(scores) if master is None else master.state_dict()
-        spec = {"role": "distill", "teacher": digest(tensor_bytes(told)), **asdict(listening)}
+        known = _told(scores) if master is None else master.state_dict()
+        spec = {"role": "distill", "teacher": digest(tensor_bytes(known)), **asdict(listening)}
         spec |= _identity(network, task, objective, recipe, seed)
         return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
 
@@ -154,6 +166,7 @@ def _copy_and_task(
     num_classes: int | None,
     device: str | torch.device,
     workers: int,
+    grouping: Grouping,
 ) -> tuple[nn.Module, Task]:
     place = _device(device)
     network = copy.deepcopy(model).to(place)
@@ -163,7 +176,7 @@ def _copy_and_task(
     width = score_width(network, first, place)
     if num_classes not in (None, width):
         raise ValueError(f"the network gives {width} scores, num_classes is {num_classes}")
-    task = Task(examples, held_out, tuple(str(label) for label in range(width)), place, sampler)
+    task = Task(examples, held_out, tuple(str(label) for label in range(width)), place, sampler, grouping)
     return in_channels_last(network, first), task
 
 
@@ -198,14 +211,19 @@ def _identity(network: nn.Module, task: Task, objective: Description, recipe: Re
     del told["checkpoint_every"]
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     view = getattr(task.train, "view", None)  # the fingerprint knows nothing of augmentation
-    return ({} if view is None else {"view": repr(view)}) | {
-        "network": digest(json_bytes(shapes)),
-        "objective": repr(objective),
-        "recipe": told,
-        "seed": seed,
-        "train": task.train.fingerprint(),
-        "validation": None if task.validation is None else task.validation.fingerprint(),
-    }
+    grouping = {} if task.grouping == "class" else {"grouping": task.grouping}
+    return (
+        grouping
+        | ({} if view is None else {"view": repr(view)})
+        | {
+            "network": digest(json_bytes(shapes)),
+            "objective": repr(objective),
+            "recipe": told,
+            "seed": seed,
+            "train": task.train.fingerprint(),
+            "validation": None if task.validation is None else task.validation.fingerprint(),
+        }
+    )
 
 
 def _complete(

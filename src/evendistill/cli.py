@@ -1,22 +1,16 @@
 """The command line: parses, calls, prints."""
 
-import json
 import os
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from evendistill.experiments.processes import first_process_speaks, is_first_process
+from evendistill.experiments.processes import first_process_speaks
+from evendistill.experiments.verbs import cores, derived, fail, joined, print_json, report_on, sweep_and_report
 
-if TYPE_CHECKING:
-    from evendistill.experiments.engines import Outcome
-    from evendistill.experiments.report.table import Table
-    from evendistill.experiments.sweep import Sweep
+RULES = ("paper", "best-robust", "weighted-sum", "average-above", "robust-above")
 
 app = typer.Typer(
     help="Distil a teacher into a smaller student without leaving any class behind.",
@@ -26,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Recipes = Annotated[list[Path], typer.Argument(help="Recipe files (YAML) whose runs are finished.")]
+Out = Annotated[Path, typer.Option(help="Folder of run folders, shared by all recipes.")]
+DataPath = Annotated[str | None, typer.Option(help="Where the data are, in place of the recipe's source.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes to train in; by default one a core.")]
 
@@ -56,16 +53,16 @@ def demo(
     from evendistill.experiments.demo import write_demo_recipe
 
     recipe = write_demo_recipe(out, seeds=seeds)
-    told = {"jobs": jobs or _cores()}
-    _sweep_and_report(recipe, out / "runs", out / "report", told, as_json, f"evendistill demo --seeds {seeds}")
+    told = {"jobs": jobs or cores()}
+    sweep_and_report(recipe, out / "runs", out / "report", told, as_json, f"evendistill demo --seeds {seeds}")
 
 
 @app.command(epilog="Example: evendistill run recipe.yaml --out runs --jobs 2")
 def run(
     recipe: Annotated[Path, typer.Argument(help="Recipe file (YAML).")],
-    out: Annotated[Path, typer.Option(help="Folder of run folders, shared by all recipes.")] = Path("runs"),
+    out: Out = Path("runs"),
     jobs: Jobs = None,
-    data: Annotated[str | None, typer.Option(help="Where the data are, in place of the recipe's source.")] = None,
+    data: DataPath = None,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Try the recipe in seconds: made-up images, one epoch, one seed.")
     ] = False,
@@ -81,12 +78,74 @@ def run(
     """Train what a recipe asks for and is not there yet; resume what was cut off; report when all is done."""
     added = (f" --data {data}" if data else "") + (" --smoke" if smoke else "")
     command = f"evendistill run {recipe}{added} --out {out}"
-    recipe = _derived(recipe, out, data, smoke)
+    recipe = derived(recipe, out, data, smoke)
     if dry_run:
-        _print_plan(recipe, out, as_json)
+        from evendistill.experiments.report.going import plan
+
+        found = plan(recipe, out)
+        if as_json:
+            print_json(found)
+            return
+        typer.echo("".join(f"{name}\n" for name in found["missing"]), nl=False)
+        typer.echo(f"{len(found['missing'])} of {found['runs']} runs to train", err=True)
     else:
-        told = {"jobs": jobs or _cores(), "pack": pack, "minutes": minutes}
-        _sweep_and_report(recipe, out, out / "reports" / recipe.stem, told, as_json, command)
+        told = {"jobs": jobs or cores(), "pack": pack, "minutes": minutes}
+        sweep_and_report(recipe, out, out / "reports" / recipe.stem, told, as_json, command)
+
+
+@app.command(epilog="Example: evendistill report recipe.yaml --out runs")
+def report(recipes: Recipes, out: Out = Path("runs"), data: DataPath = None, as_json: Json = False) -> None:
+    """The tables and the page of finished recipes; several share one table if they are comparable."""
+    sweep = joined(recipes, out, data)
+    named = " ".join(map(str, recipes)) + (f" --data {data}" if data else "")
+    report_on(sweep, out / "reports" / recipes[0].stem, as_json, f"evendistill report {named} --out {out}", trained=0)
+
+
+@app.command(epilog="Example: evendistill select recipe.yaml --rule average-above --floor 0.7")
+def select(
+    recipes: Recipes,
+    out: Out = Path("runs"),
+    data: DataPath = None,
+    rule: Annotated[str | None, typer.Option(help=f"One of {', '.join(RULES)}; by default the recipe's.")] = None,
+    factor: Annotated[float | None, typer.Option(help="Of the standard error, for paper.")] = None,
+    weight: Annotated[float | None, typer.Option(help="Of the worst class, for weighted-sum.")] = None,
+    floor: Annotated[float | None, typer.Option(help="From 0 to 1, for average-above and robust-above.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Which student to ship, by a rule on validation alone."""
+    from evendistill.experiments.chosen import choice
+    from evendistill.experiments.report.terminal import print_choice
+    from evendistill.experiments.rules import told
+
+    sweep = joined(recipes, out, data)
+    chosen = choice(sweep, told(rule, factor, weight, floor) or sweep.grid.selection)
+    if as_json:
+        print_json(chosen)
+    else:
+        print_choice(chosen)
+
+
+@app.command(epilog="Example: evendistill frontier recipe.yaml --out runs --to frontier.pdf")
+def frontier(
+    recipes: Recipes,
+    out: Out = Path("runs"),
+    data: DataPath = None,
+    to: Annotated[Path | None, typer.Option(help="Draw it: .svg, .pdf or .png.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The Pareto frontier on test: who is on it, who is beaten beyond noise, and its area."""
+    from evendistill.experiments.report import standing
+    from evendistill.experiments.report.picture import write_frontier
+    from evendistill.experiments.report.table import make_table
+    from evendistill.experiments.report.terminal import print_standings
+
+    table = make_table(joined(recipes, out, data))
+    if to is not None:
+        write_frontier(table, to)
+    if as_json:
+        print_json(standing.as_json(table))
+    else:
+        print_standings(table)
 
 
 @app.command(epilog="Example: evendistill status runs")
@@ -98,7 +157,7 @@ def status(
 
     found = read_status(runs)
     if as_json:
-        _print_json({"runs": [{"folder": str(entry.folder), **entry.plain()} for entry in found]})
+        print_json({"runs": [{"folder": str(entry.folder), **entry.plain()} for entry in found]})
         return
     for entry in found:
         typer.echo(f"{entry.state:<9} {entry.folder.name}" + (f"  {entry.note}" if entry.note else ""))
@@ -120,7 +179,7 @@ def evaluate(
     metrics = evaluate_scores(*read_scores(scores, labels))
     found, worst = evidence(metrics), metrics.worst_class_interval()
     if as_json:
-        _print_json({**found, "worst_class_interval": vars(worst)})
+        print_json({**found, "worst_class_interval": vars(worst)})
         return
     from evendistill.experiments.report.terminal import print_metrics
 
@@ -136,113 +195,8 @@ def main() -> None:
     except (ValueError, FloatingPointError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if os.environ.get("EVENDISTILL_TRACEBACK"):
             raise
-        _fail(str(error), 2)
+        fail(str(error), 2)
     except OSError as error:
-        _fail(str(error), 1)
+        fail(str(error), 1)
     except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on from here", 130)
-
-
-def _sweep_and_report(
-    recipe: Path, runs: Path, report: Path, told: dict[str, Any], as_json: bool, command: str
-) -> None:
-    from evendistill.experiments.sweep import Sweep
-
-    sweep = Sweep.read(recipe, runs)
-    if runs.exists() and not runs.is_dir():
-        raise ValueError(f"{runs} is a file; runs need a folder")
-    missing = len(sweep.missing())
-    with _progress(len(sweep.needed), missing) as on_outcome:
-        outcomes = sweep.train(on_outcome=on_outcome, **told)
-    if not is_first_process():
-        return
-    failed = [outcome for outcome in outcomes if outcome.error]
-    if failed:
-        _print_failures(sweep, failed)
-        raise SystemExit(2 if all(outcome.is_input for outcome in failed) else 1)
-    if still := len(sweep.missing()):
-        _fail(f"time is up, {still} of {len(sweep.needed)} runs are unfinished; the same command goes on from here", 3)
-    _report(sweep, report, as_json, command, trained=missing)
-
-
-def _derived(recipe: Path, out: Path, data: str | None, smoke: bool) -> Path:
-    """The recipe file to run: the one that was given, or one made from it, which is kept beside the runs."""
-    from evendistill.experiments import derive
-    from evendistill.experiments.recipe import read_recipe
-
-    if data is None and not smoke:
-        return recipe
-    grid = read_recipe(recipe)
-    grid = derive.on_data(grid, data) if data else grid
-    grid = derive.smoke(grid) if smoke else grid
-    return derive.write_recipe(grid, out / "recipes" / f"{recipe.stem}{'-smoke' if smoke else ''}.yaml")
-
-
-def _print_failures(sweep: "Sweep", failed: "list[Outcome]") -> None:
-    """One line for each cause; students that were not tried are counted before."""
-    from evendistill.experiments.engines import TEACHER_FAILED
-
-    causes: dict[str, list[str]] = {}
-    for outcome in failed:
-        causes.setdefault(outcome.error or "", []).append(sweep.needed[outcome.hash].folder_name)
-    orphans = causes.pop(TEACHER_FAILED, [])
-    if orphans:
-        typer.echo(f"{len(orphans)} students were not trained, since their teacher failed", err=True)
-    for error, names in causes.items():
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        typer.echo(f"failed: {names[0]}{others}: {error}", err=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _report(sweep: "Sweep", folder: Path, as_json: bool, command: str, *, trained: int) -> None:
-    from evendistill.experiments.report.page import write_report
-    from evendistill.experiments.report.table import as_json as cells_as_json
-    from evendistill.experiments.report.table import make_table
-    from evendistill.experiments.report.terminal import print_table
-
-    table: Table = make_table(sweep)
-    page = write_report(table, folder, command=command).resolve()
-    if as_json:
-        _print_json({"cells": cells_as_json(table), "command": command, "report": str(page), "trained": trained})
-    else:
-        print_table(table, page)
-
-
-def _print_plan(recipe: Path, out: Path, as_json: bool) -> None:
-    from evendistill.experiments.sweep import Sweep
-
-    sweep = Sweep.read(recipe, out)
-    missing = [spec.folder_name for spec in sweep.missing().values()]
-    if as_json:
-        _print_json({"runs": len(sweep.needed), "missing": missing})
-        return
-    for name in missing:
-        typer.echo(name)
-    typer.echo(f"{len(missing)} of {len(sweep.needed)} runs to train", err=True)
-
-
-@contextmanager
-def _progress(count: int, missing: int) -> "Iterator[Any]":
-    """Say how far a sweep is, on standard error: a bar on a terminal, a line before and after elsewhere."""
-    typer.echo(f"{count} runs, {count - missing} finished already, {missing} to train", err=True)
-    if not missing or not sys.stderr.isatty():
-        yield lambda outcome: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("training", total=missing)
-        yield lambda outcome: bar.advance(task)
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
-
-
-def _fail(message: str, code: int) -> None:
-    typer.echo(f"evendistill: {' '.join(message.split())}", err=True)
-    raise SystemExit(code)
+        fail("interrupted; the same command goes on from here", 130)

@@ -8,8 +8,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evendistill.experiments.objectives import ObjectiveSpec
 from evendistill.experiments.recipe import MOST_BYTES, MOST_SEEDS, GridSpec, read_recipe
-from evendistill.experiments.spec import MlpSpec, ObjectiveSpec
+from evendistill.experiments.spec import MlpSpec
 from evendistill.training.recipe import Recipe
 
 DEMO = resources.files("evendistill.experiments").joinpath("recipes/demo.yaml").read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from evendistill.experiments.spec import DataSpec, ListeningSpec, MlpSpec, ObjectiveSpec, RunSpec, ViewSpec
+from evendistill.experiments.objectives import ObjectiveSpec
+from evendistill.experiments.spec import DataSpec, ListeningSpec, MlpSpec, RunSpec, ViewSpec
 from evendistill.training.recipe import Recipe
 
 TEACHER = {
@@ -33,6 +34,7 @@ OTHER_DATA = {
     "split_seed": 1,
     "image_column": "picture",
     "label_column": "kind",
+    "group_column": "background",
     "validation": "validation",
     "test": "validation",
     "image_size": 64,
@@ -62,7 +64,7 @@ OTHER_TRAINING = {
     "decayed": "matrices",
     "processes": 2,
 }
-OTHER_RUN = {"initialisation_seed": 1, "order_seed": 1, "robust_k": 2}
+OTHER_RUN = {"initialisation_seed": 1, "order_seed": 1, "robust_k": 2, "grouping": "attribute"}
 OTHER_LISTENING = {
     "temperature": 2.0,
     "validation_temperature": 1.0,
@@ -87,6 +89,18 @@ CHANGES = [
     (("network",), {"kind": "own", "path": "package.module:make", "arguments": {"width": 3}}),
     (("network",), {"kind": "timm", "name": "resnet18"}),
     (("objective",), "balanced"),
+    (("objective",), "reweighted"),
+    (("objective",), "group-dro-train"),
+    (("objective",), "group-dro-validation"),
+    (("objective",), {"kind": "group-dro", "step_size": 0.1}),
+    (("objective",), {"kind": "group-dro", "adjustment": 1.0}),
+    (("objective",), "ada-margin"),
+    (("objective",), {"kind": "ada-margin", "per": "class"}),
+    (("objective",), "ada-alpha"),
+    (("objective",), {"kind": "ada-alpha", "per": "class"}),
+    (("objective",), "balanced-kd"),
+    (("objective",), {"kind": "balanced-kd", "beta": 0.9}),
+    (("objective",), {"kind": "balanced-kd", "weight": 2.0}),
     (("objective",), "standard"),
     (("objective",), {"alpha": 0.5}),
     (("objective",), {"alpha": 0.5, "base": "standard"}),
@@ -192,7 +206,7 @@ def test_no_field_is_forgotten_by_the_tests_above():
     assert set(DataSpec.model_fields) == {*OTHER_DATA, "hold", "workers"}
     assert set(ViewSpec.model_fields) == set(OTHER_VIEW)
     assert set(ListeningSpec.model_fields) == set(OTHER_LISTENING)
-    parts = {"data", "view", "training", "network", "objective", "teacher", "listening"}
+    parts = {"data", "view", "training", "network", "objective", "teacher", "listening", "shift"}
     assert set(RunSpec.model_fields) == {*OTHER_RUN, *parts}
 
 

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from evendistill.experiments.report.table import as_json, entry, grid_of, make_table, markdown, write_markdown
+from evendistill.experiments.report.table import as_json, entry, grid_of, make_table, markdown
+from evendistill.experiments.report.written import write_markdown
 from evendistill.experiments.spec import ListeningSpec
 
 WORST = {"standard": 0.2, "balanced": 0.6, "robust": 0.5}

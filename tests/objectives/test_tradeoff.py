@@ -16,7 +16,7 @@ from evendistill.maths.losses import margin_loss
 from evendistill.objectives.objective import BoundObjective, Description
 from evendistill.objectives.tradeoff import (
     Balanced,
-    MarginObjective,
+    CostObjective,
     Robust,
     Standard,
     TradeOff,
@@ -80,7 +80,7 @@ def test_costs_are_linear_in_alpha_between_the_ends(pair, alpha, base):
 def test_a_scorer_blind_to_its_input_learns_beta(pair, alpha, base):
     """With targets of mean pi the gradient vanishes at log(c pi): priors, uniform, multipliers or their mixture."""
     weights, priors = pair
-    objective = MarginObjective(torch.from_numpy(priors).log(), alpha=alpha, base=base).double()
+    objective = CostObjective(torch.from_numpy(priors).log(), alpha=alpha, base=base).double()
     objective.log_priors.copy_(torch.from_numpy(priors).log())
     objective.multipliers.log_weights.copy_(torch.from_numpy(weights).log())
     objective.log_costs.copy_(objective._log_costs())
@@ -159,7 +159,7 @@ def test_three_rounds_of_algorithm_2_done_by_hand(alpha, base):
     priors, step_size = np.array([0.6, 0.3, 0.1]), 0.7
     rounds = np.array([[0.1, 0.5, 0.9], [0.2, 0.8, 0.1], [0.7, 0.3, 0.6]])
     scores, targets = np.array([[0.3, -1.0, 2.0], [1.5, 0.2, -0.4]]), np.array([[0.2, 0.3, 0.5], [0.7, 0.1, 0.2]])
-    objective = MarginObjective(torch.from_numpy(priors).log(), alpha=alpha, base=base, step_size=step_size).double()
+    objective = CostObjective(torch.from_numpy(priors).log(), alpha=alpha, base=base, step_size=step_size).double()
     objective.log_priors.copy_(torch.from_numpy(priors).log())
     weights = np.full(3, 1 / 3)
     for errors in rounds:
@@ -283,14 +283,14 @@ def test_priors_in_float64_make_buffers_in_float32():
 def test_binding_hands_everything_on():
     description: Description = TradeOff(0.25, base="standard")
     objective: BoundObjective = description.bind(PRIORS.log(), step_size=0.7)
-    assert isinstance(objective, MarginObjective)
+    assert isinstance(objective, CostObjective)
     assert (objective.alpha, objective.base, objective.multipliers.step_size) == (0.25, "standard", 0.7)
 
 
 def test_an_objective_made_by_hand_is_balanced_with_a_step_of_a_tenth():
-    objective = MarginObjective(PRIORS.log(), alpha=0.5)
+    objective = CostObjective(PRIORS.log(), alpha=0.5)
     assert (objective.base, objective.multipliers.step_size) == ("balanced", 0.1)
-    told = MarginObjective(PRIORS.log(), alpha=0.5, base="balanced", step_size=0.1)
+    told = CostObjective(PRIORS.log(), alpha=0.5, base="balanced", step_size=0.1)
     assert torch.equal(objective.log_costs, told.log_costs)
 
 

@@ -92,9 +92,11 @@ def test_more_held_out_examples_than_asked_for_are_thinned_afresh(monkeypatch):
     from evendistill.training import heldout
 
     seen = []
-    errors = heldout.class_errors
+    risks = heldout.group_risks
     monkeypatch.setattr(
-        heldout, "class_errors", lambda scores, targets: (seen.append(targets.clone()), errors(scores, targets))[1]
+        heldout,
+        "group_risks",
+        lambda losses, targets, *a: (seen.append(targets.clone()), risks(losses, targets, *a))[1],
     )
     train(objective=ed.Robust(), update_examples=11, update_every=1, epochs=1)
     assert [len(targets) for targets in seen] == [11, 11, 11]

@@ -8,7 +8,7 @@ import evendistill as ed
 from evendistill.data.examples import ArrayDataset
 from evendistill.distillation.problem import Distillation, Task, student_problem, true_problem
 from evendistill.distillation.teacher import TeacherScores
-from evendistill.objectives.tradeoff import MarginObjective
+from evendistill.objectives.tradeoff import CostObjective
 
 CPU = torch.device("cpu")
 SIZES = torch.tensor([420, 140, 40])
@@ -81,7 +81,7 @@ def test_the_priors_of_a_student_are_the_mean_of_its_targets_over_what_is_drawn(
     targets = problem.labeller.targets(torch.arange(600), BLIND[0])
     by_hand = torch.stack([targets[label == LABELS].mean(dim=0) for label in range(3)]).mean(dim=0)
     torch.testing.assert_close(problem.labeller.log_priors.exp(), by_hand)
-    assert isinstance(problem.objective, MarginObjective)
+    assert isinstance(problem.objective, CostObjective)
     torch.testing.assert_close(problem.objective.log_priors.exp(), by_hand.float())
 
 

@@ -7,8 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evendistill.maths.groups import group_numbers
 from evendistill.maths.losses import as_distribution
+from evendistill.maths.margins import margins_of_classes
 from evendistill.models.inference import evaluating
+
+PART = 1 << 17  # rows in float64 at once: a million of a thousand classes would not fit
 
 
 class Labeller(Protocol):
@@ -19,6 +23,19 @@ class Labeller(Protocol):
     """
 
     log_priors: Tensor
+
+    def log_group_priors(self, attributes: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Log of the targets' mass in each group over the training set, in the shape of the table of groups.
+
+        Args:
+            attributes: ``(N,)`` of the training examples; they are observed, no teacher has a say in them.
+            shape: ``(A, 1)`` or ``(A, C)``, see :func:`evendistill.maths.groups.table_shape`.
+        """
+        ...
+
+    def margins(self) -> Tensor | None:
+        """``(C,)`` how sure the targets are of each class on its examples; None if they are the truth."""
+        ...
 
     def targets(self, rows: Tensor, inputs: Tensor) -> Tensor:
         """Targets of the examples in these rows ``(B,)``, whose inputs may have been augmented.
@@ -40,15 +57,27 @@ class TrueLabels:
 
     def __init__(self, labels: Tensor, num_classes: int, *, shares: Tensor | None = None) -> None:
         self._labels = labels
-        if shares is None:
-            mass = labels.bincount(minlength=num_classes).double() / len(labels)
-        else:  # on the CPU: a GPU sums weights in no fixed order, and the last bits would change from run to run
-            mass = labels.cpu().bincount(shares.cpu(), minlength=num_classes).double().to(labels.device)
-        self.log_priors = mass.log()
+        self._shares = shares
+        self.log_priors = self._log_mass(labels, num_classes)
+
+    def log_group_priors(self, attributes: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """By counting, as for classes."""
+        return self._log_mass(group_numbers(self._labels, attributes, shape), math.prod(shape)).view(shape)
+
+    def margins(self) -> Tensor | None:
+        """None: the truth is sure of itself."""
+        return None
 
     def targets(self, rows: Tensor, inputs: Tensor) -> Tensor:
         """Labels ``(B,)``, which the losses take for one-hot rows."""
         return self._labels[rows]
+
+    def _log_mass(self, numbers: Tensor, count: int) -> Tensor:
+        if self._shares is None:
+            return (numbers.bincount(minlength=count).double() / len(numbers)).log()
+        # on the CPU: a GPU sums weights in no fixed order, and the last bits would change from run to run
+        mass = numbers.cpu().bincount(self._shares.cpu(), minlength=count).double()
+        return mass.to(numbers.device).log()
 
 
 class TeacherLabels:
@@ -87,7 +116,21 @@ class TeacherLabels:
         self._truth = TrueLabels(labels, scores.shape[1], shares=shares)
         self._temperature = temperature
         self._onehot_weight = onehot_weight
-        self.log_priors = self._log_priors(shares)
+        self._labels = labels
+        self._shares = shares
+        self.log_priors = self._with_truth(self._log_mass(slice(None)), self._truth.log_priors)
+
+    def log_group_priors(self, attributes: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The mass that the softened targets give each class among the examples of an attribute."""
+        truth = self._truth.log_group_priors(attributes, shape)
+        if shape[1] == 1:
+            return truth
+        soft = torch.stack([self._log_mass(attributes == attribute) for attribute in range(shape[0])])
+        return self._with_truth(soft, truth)
+
+    def margins(self) -> Tensor | None:
+        """Of the softened targets."""
+        return margins_of_classes(soften(self._scores, self._temperature), self._labels)
 
     def targets(self, rows: Tensor, inputs: Tensor) -> Tensor:
         """Softened probabilities ``(B, C)``."""
@@ -101,16 +144,23 @@ class TeacherLabels:
         truth = as_distribution(self._truth.targets(rows, inputs), soft)
         return torch.lerp(soft, truth, self._onehot_weight)
 
-    def _log_priors(self, shares: Tensor | None) -> Tensor:
-        log_soft = F.log_softmax(self._scores.double() / self._temperature, dim=-1)
-        if shares is None:
-            log_mean = log_soft.logsumexp(dim=0) - math.log(len(log_soft))
-        else:
-            log_mean = (log_soft + shares.to(log_soft).log().unsqueeze(1)).logsumexp(dim=0)
+    def _log_mass(self, members: Tensor | slice) -> Tensor:
+        """Log of what the softened scores of these examples add to the mean over all."""
+        weights = None if self._shares is None else self._shares[members].log().split(PART)
+        sums = []
+        for position, scores in enumerate(self._scores[members].split(PART)):
+            log_soft = F.log_softmax(scores.double() / self._temperature, dim=-1)
+            if weights is not None:
+                log_soft = log_soft + weights[position].to(log_soft).unsqueeze(1)
+            sums.append(log_soft.logsumexp(dim=0))
+        whole = torch.stack(sums).logsumexp(dim=0) if len(sums) > 1 else sums[0]
+        return whole - math.log(len(self._scores)) if weights is None else whole
+
+    def _with_truth(self, log_mass: Tensor, truth: Tensor) -> Tensor:
         if self._onehot_weight == 0:
-            return log_mean
-        weight = torch.tensor(self._onehot_weight, dtype=torch.float64, device=log_mean.device)
-        return torch.logaddexp(log_mean + (1 - weight).log(), self._truth.log_priors + weight.log())
+            return log_mass
+        weight = torch.tensor(self._onehot_weight, dtype=torch.float64, device=log_mass.device)
+        return torch.logaddexp(log_mass + (1 - weight).log(), truth + weight.log())
 
 
 class LiveTeacherLabels:
@@ -125,6 +175,14 @@ class LiveTeacherLabels:
         self._teacher = teacher
         self._cached = cached
         self.log_priors = cached.log_priors
+
+    def log_group_priors(self, attributes: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """From the clean scores."""
+        return self._cached.log_group_priors(attributes, shape)
+
+    def margins(self) -> Tensor | None:
+        """From the clean scores."""
+        return self._cached.margins()
 
     def targets(self, rows: Tensor, inputs: Tensor) -> Tensor:
         """Softened probabilities ``(B, C)`` of the inputs as they are now."""

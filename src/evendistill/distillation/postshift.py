@@ -1,5 +1,6 @@
 """Post-shift: class costs put on finished scores, so that the worst class does as well as it can without training."""
 
+import math
 from typing import Self
 
 import torch
@@ -9,6 +10,33 @@ from evendistill.maths.losses import check_scores
 from evendistill.maths.metrics import Metrics, check_labels, class_counts
 from evendistill.maths.risks import class_errors
 from evendistill.maths.simplex import exponentiated_gradient
+
+
+def logit_adjustment(log_priors: Tensor, *, tau: float = 1.0) -> Tensor:
+    r"""Log costs of plain logit adjustment, to be added to finished scores.
+
+    .. math:: f_y(x) \mapsto f_y(x) - \tau \log \pi_y
+
+    Source: Menon et al. 2021, the post-hoc form of their official code.
+
+    Args:
+        log_priors: ``(C,)`` log of the training priors.
+        tau: 0 changes nothing, 1 makes every class as likely.
+
+    Returns:
+        ``(C,)`` with mean zero.
+
+    Raises:
+        ValueError: if tau is negative or not finite.
+
+    Example:
+        >>> logit_adjustment(torch.tensor([0.8, 0.2]).log())
+        tensor([-0.6931,  0.6931])
+    """
+    if not 0 <= tau < math.inf:
+        raise ValueError(f"tau must be non-negative and finite, got {tau}")
+    log_costs = -tau * log_priors
+    return log_costs - log_costs.mean()
 
 
 class PostShift:

@@ -2,14 +2,11 @@
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from evendistill.data.examples import Examples
-from evendistill.data.sampling import Sampler, sampling_shares
 from evendistill.distillation.labels import (
     Labeller,
     LiveTeacherLabels,
@@ -18,55 +15,13 @@ from evendistill.distillation.labels import (
     check_temperature,
     soften,
 )
+from evendistill.distillation.task import Task, named
 from evendistill.distillation.teacher import TeacherScores
-from evendistill.maths.metrics import check_labels
-from evendistill.maths.risks import class_mass
-from evendistill.objectives.objective import BoundObjective, Description
+from evendistill.maths.groups import group_mass
+from evendistill.maths.losses import as_distribution
+from evendistill.objectives.objective import BoundObjective, Description, Facts
 
-
-@dataclass(frozen=True)
-class Task:
-    """The data of a problem.
-
-    Attributes:
-        train: examples to descend on.
-        validation: examples to ascend on and to choose the best iterate by; None if neither is wanted.
-        class_names: one a class, for messages.
-        device: where targets and costs live.
-        sampler: how often training draws each example: "uniform", or all classes alike under "balanced".
-
-    Raises:
-        ValueError: if a label is out of range or a class has no training example.
-    """
-
-    train: Examples
-    validation: Examples | None
-    class_names: tuple[str, ...]
-    device: torch.device
-    sampler: Sampler = "uniform"
-
-    def __post_init__(self) -> None:
-        for split in ("train", "validation"):
-            examples = getattr(self, split)
-            if examples is not None:
-                try:
-                    check_labels(examples.labels, len(examples), len(self.class_names))
-                except ValueError as error:
-                    raise ValueError(f"{split}: {error}") from None
-        counts = self.train.labels.bincount(minlength=len(self.class_names))
-        if bool((counts == 0).any()):
-            missing = int((counts == 0).nonzero()[0])
-            raise ValueError(f"class {_named(missing, self.class_names)} has no training example")
-
-    @cached_property
-    def shares(self) -> Tensor | None:
-        """``(N,)`` the probability of each training example to be drawn; None if all are alike."""
-        return sampling_shares(self.train.labels, self.sampler)
-
-    @property
-    def shares_on_device(self) -> Tensor | None:
-        """The same where targets live."""
-        return None if self.shares is None else self.shares.to(self.device)
+__all__ = ["Distillation", "Problem", "Task", "student_problem", "true_problem"]
 
 
 @dataclass(frozen=True)
@@ -77,13 +32,23 @@ class Problem:
         task: the data.
         labeller: gives the training targets.
         objective: bound to the priors of these targets.
-        validation_targets: what validation examples count as in the class errors: ``(M, C)``, or labels ``(M,)``.
+        validation_targets: what validation examples count as in the errors: ``(M, C)``, or labels ``(M,)``.
+        labels: ``(N,)`` true training labels on the device, where the objective reads them.
+        attributes: ``(N,)`` of the training examples on the device, where groups are not classes.
     """
 
     task: Task
     labeller: Labeller
     objective: BoundObjective
     validation_targets: Tensor | None
+    labels: Tensor | None = None
+    attributes: Tensor | None = None
+
+    def loss(self, scores: Tensor, rows: Tensor, inputs: Tensor) -> Tensor:
+        """Scalar to descend on for the examples in these rows ``(B,)``, whose scores ``(B, C)`` the student gives."""
+        labels = None if self.labels is None else self.labels[rows]
+        attributes = None if self.attributes is None else self.attributes[rows]
+        return self.objective(scores, self.labeller.targets(rows, inputs), labels, attributes)
 
 
 @dataclass(frozen=True)
@@ -123,7 +88,7 @@ def true_problem(task: Task, objective: Description, *, step_size: float) -> Pro
     """The problem of a teacher, or of a student without one: the ground truth labels."""
     labeller = TrueLabels(task.train.labels.to(task.device), len(task.class_names), shares=task.shares_on_device)
     targets = None if task.validation is None else task.validation.labels.to(task.device)
-    return _bound(task, labeller, objective, targets, step_size)
+    return _bound(task, labeller, objective, targets, step_size, temperature=1.0)
 
 
 def student_problem(
@@ -161,7 +126,8 @@ def student_problem(
         if teacher is None:
             raise ValueError("teacher_view 'augmented' needs the teacher itself, got its scores alone")
         labeller = LiveTeacherLabels(teacher, labeller)
-    return _bound(task, labeller, objective, _validation_targets(task, scores, objective, distillation), step_size)
+    targets = _validation_targets(task, scores, objective, distillation)
+    return _bound(task, labeller, objective, targets, step_size, temperature=distillation.temperature)
 
 
 def _validation_targets(
@@ -180,14 +146,26 @@ def _validation_targets(
     return soften(scores.validation.to(task.device), distillation.temperature if temperature is None else temperature)
 
 
-def _bound(task: Task, labeller: Labeller, objective: Description, targets: Tensor | None, step_size: float) -> Problem:
-    bound = objective.bind(labeller.log_priors, step_size=step_size).to(task.device)
+def _bound(
+    task: Task,
+    labeller: Labeller,
+    objective: Description,
+    targets: Tensor | None,
+    step_size: float,
+    *,
+    temperature: float,
+) -> Problem:
+    attributes = task.attributes(task.train)
+    log_priors = labeller.log_priors if attributes is None else labeller.log_group_priors(attributes, task.shape)
+    facts = Facts(task.group_counts, task.class_counts, temperature, labeller.margins)
+    bound = objective.bind(log_priors, step_size=step_size, facts=facts).to(task.device)
+    told = {"labels": task.train.labels.to(task.device) if bound.reads_labels else None, "attributes": attributes}
     if not bound.is_adversarial:
-        return Problem(task, labeller, bound, None)
+        return Problem(task, labeller, bound, None, **told)
     if targets is None:
         raise ValueError("an objective with multipliers needs a validation set to move them, got None")
-    _warn_of_absent(targets, task.class_names)
-    return Problem(task, labeller, bound, targets)
+    _warn_of_absent(targets, task)
+    return Problem(task, labeller, bound, targets, **told)
 
 
 def _check_fit(scores: TeacherScores, task: Task) -> None:
@@ -199,18 +177,13 @@ def _check_fit(scores: TeacherScores, task: Task) -> None:
             raise ValueError(f"teacher scores on {split} have {len(rows)} rows, the data set has {len(examples)}")
 
 
-def _warn_of_absent(targets: Tensor, class_names: tuple[str, ...]) -> None:
-    mass = targets.bincount(minlength=len(class_names)) if targets.ndim == 1 else class_mass(targets)
-    absent = (mass == 0).nonzero().flatten().tolist()
+def _warn_of_absent(targets: Tensor, task: Task) -> None:
+    attributes = None if task.validation is None else task.attributes(task.validation)
+    rows = as_distribution(targets, targets.new_zeros(len(targets), len(task.class_names), dtype=torch.float32))
+    absent = (group_mass(rows, attributes, task.shape).flatten() == 0).nonzero().flatten().tolist()
     if absent:
         warnings.warn(
-            f"absent from validation: class {', '.join(_named(label, class_names) for label in absent)}; "
+            f"absent from validation: {task.kind} {', '.join(named(number, task.group_names) for number in absent)}; "
             "its multiplier keeps its value and its accuracy is not measured",
             stacklevel=4,
         )
-
-
-def _named(label: int, class_names: tuple[str, ...]) -> str:
-    """A class by number, and by name where the name says more."""
-    name = class_names[label]
-    return str(label) if name == str(label) else f"{label} ({name!r})"

@@ -162,13 +162,13 @@ def failed(name: str, error: Exception) -> Outcome:
 def _work(connection: Connection, parent: int, recipe: str, runs: str, deadline: float) -> None:
     """The life of a worker process."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    from evendistill.experiments.grid import distinct_runs, expand
+    from evendistill.experiments.grid import every_run
     from evendistill.experiments.recipe import read_recipe
     from evendistill.experiments.run import train_run
     from evendistill.training.turns import drained_until
 
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)  # noqa: T201
-    specs = distinct_runs(expand(read_recipe(Path(recipe))))
+    specs = every_run(read_recipe(Path(recipe)))
     try:
         while True:
             name = connection.recv()

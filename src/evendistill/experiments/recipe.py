@@ -4,31 +4,43 @@ import difflib
 import re
 import reprlib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from evendistill.experiments.methods import Baselines, BaselineSpec
+from evendistill.experiments.objectives import AnyObjective, ObjectiveSpec, Spec
+from evendistill.experiments.published_numbers import read_published
+from evendistill.experiments.rules import BestRobust, HalvingSpec, Rule
 from evendistill.experiments.spec import (
     ConvnetSpec,
     DataSpec,
     MlpSpec,
     NetworkSpec,
-    ObjectiveSpec,
     OwnSpec,
     ResNetSpec,
     Seed,
-    Spec,
     TimmSpec,
     Training,
     ViewSpec,
 )
+from evendistill.maths.groups import Grouping
 from evendistill.training.recipe import Recipe
 
 MOST_BYTES = 1 << 20
 MOST_SEEDS = 1000
 MOST_CHARACTERS = 500
-UNION_TAGS = ("mlp", "convnet", "resnet", "own", "timm", "FixedTeacher")
+UNION_TAGS = ("mlp", "convnet", "resnet", "own", "timm", "FixedTeacher", "trade-off", "group-dro", "ada-margin")
+UNION_TAGS += ("ada-alpha", "balanced-kd", "paper", "best-robust", "weighted-sum", "average-above", "robust-above")
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # a misspelt field, which explains one that is missing
 
 
@@ -40,8 +52,24 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _scale(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
+    """A mapping of alphas and bases is short for all their combinations."""
+    if not isinstance(value, dict):
+        return value
+    if not {"alphas"} <= set(value) <= {"alphas", "bases"}:
+        raise ValueError(f"must be a list, or a mapping of alphas and bases, got {reprlib.repr(value)}")
+    alphas, bases = value["alphas"], value.get("bases", ["balanced"])
+    if not isinstance(alphas, list) or not isinstance(bases, list):
+        raise ValueError(f"alphas and bases must be lists, got {reprlib.repr(value)}")
+    crossed = [{"alpha": alpha, "base": base} for base in bases for alpha in alphas]
+    return [each for position, each in enumerate(crossed) if each["alpha"] != 1 or position < len(alphas)]
+
+
 Distinct = AfterValidator(_distinct)
-Objectives = Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1, strict=False), Distinct]
+Objectives = Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1, strict=False), Distinct, BeforeValidator(_scale)]
+AnyObjectives = Annotated[
+    tuple[AnyObjective, ...], Field(min_length=1, strict=False), Distinct, BeforeValidator(_scale)
+]
 Temperature = Annotated[float, Field(gt=0)]
 Temperatures = Annotated[tuple[Temperature, ...], Field(min_length=1, strict=False), Distinct]
 Labels = Annotated[tuple[Literal["teacher", "true"], ...], Field(min_length=1, strict=False), Distinct]
@@ -60,7 +88,7 @@ class StudentsSpec(Spec):
     """The students of a grid: objectives crossed with temperatures and, where multipliers move, with label modes."""
 
     network: NetworkSpec
-    objectives: Objectives
+    objectives: AnyObjectives
     training: Training | None = None
     temperatures: Temperatures = (3.0,)
     validation_temperatures: Temperatures | None = None
@@ -93,6 +121,11 @@ class GridSpec(Spec):
     seeds: Seeds = (0, 1, 2)
     teacher_seed: Literal["matched"] | FixedTeacher = "matched"
     robust_k: int = Field(default=1, ge=1)
+    grouping: Grouping = "class"
+    baselines: Baselines = ()
+    selection: Rule = BestRobust()
+    published: str | None = None
+    search: HalvingSpec | None = None
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -102,6 +135,21 @@ class GridSpec(Spec):
         if not 1 <= value <= MOST_SEEDS:
             raise ValueError(f"must be a list or a count from 1 to {MOST_SEEDS}, got {value}")
         return tuple(range(value))
+
+    @model_validator(mode="after")
+    def _groups_have_a_column(self) -> Self:
+        if self.grouping != "class" and self.data.group_column is None:
+            raise ValueError(f"grouping {self.grouping!r} needs data.group_column, the column that holds it")
+        if self.baselines and self.students is None:
+            raise ValueError("baselines need students, whose network and training they share")
+        return self
+
+    @field_validator("published")
+    @classmethod
+    def _was_published(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_published(value)
+        return value
 
     @field_validator("teacher_seed", mode="before")
     @classmethod
@@ -189,6 +237,8 @@ def _field_names() -> set[str]:
         StudentsSpec,
         ObjectiveSpec,
         FixedTeacher,
+        BaselineSpec,
+        HalvingSpec,
     ]
     networks: list[type[BaseModel]] = [MlpSpec, ConvnetSpec, ResNetSpec, OwnSpec, TimmSpec]
     return {name for spec in [*grid, *networks] for name in spec.model_fields} | set(Recipe.__dataclass_fields__)

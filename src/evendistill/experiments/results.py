@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from evendistill.experiments.spec import RunSpec
+from evendistill.maths.intervals import WorstClassInterval
+from evendistill.maths.metrics import Metrics
 from evendistill.storage.files import digest, read_json
 
 Split = Literal["validation", "test"]
@@ -56,15 +60,28 @@ def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:
 
 
 def robust_metric(found: dict[str, Any], k: int) -> float:
-    """Mean of the k least recalls; absent classes are never among them.
+    """Mean of the k least recalls, of groups where there are some; absent ones are never among them.
 
     Raises:
-        ValueError: if fewer than k classes are present.
+        ValueError: if fewer than k are present.
     """
-    recalls = sorted(recall for recall in found["recalls"] if recall is not None)
+    recalls = sorted(recall for recall in judged(found)["recalls"] if recall is not None)
     if k > len(recalls):
-        raise ValueError(f"robust_k is {k}, but only {len(recalls)} classes are present")
+        kind = "groups" if "groups" in found else "classes"
+        raise ValueError(f"robust_k is {k}, but only {len(recalls)} {kind} are present")
     return statistics.fmean(recalls[:k])
+
+
+def judged(found: dict[str, Any]) -> dict[str, Any]:
+    """The evidence that counts: on groups where groups are not classes, on classes else."""
+    return found.get("groups", found)
+
+
+def interval_of(found: dict[str, Any]) -> WorstClassInterval | None:
+    """Bootstrap interval of the least recall; None where the counts were not kept."""
+    if "correct" not in found:
+        return None
+    return Metrics(torch.tensor(found["correct"]), torch.tensor(found["total"])).worst_class_interval()
 
 
 @dataclass(frozen=True)
@@ -74,21 +91,23 @@ class Found:
     Attributes:
         average: average accuracy over the seeds.
         robust: worst-class accuracy (or worst-k) over the seeds.
-        recalls: mean recall of each class; NaN for absent ones.
+        recalls: mean recall of each class or group; NaN for absent ones.
+        averages: average accuracy of each seed.
+        robusts: worst-class accuracy (or worst-k) of each seed.
     """
 
     average: Estimate
     robust: Estimate
     recalls: tuple[float, ...]
+    averages: tuple[float, ...] = ()
+    robusts: tuple[float, ...] = ()
 
 
 def summarise(specs: Sequence[RunSpec], runs: Path, split: Split, *, robust_k: int) -> Found:
     """Average a cell's runs on one split."""
     found = [read_split(spec, runs, split) for spec in specs]
-    columns = zip(*(run["recalls"] for run in found), strict=True)
+    columns = zip(*(judged(run)["recalls"] for run in found), strict=True)
     recalls = tuple(math.nan if None in column else statistics.fmean(column) for column in columns)
-    return Found(
-        Estimate.of([run["average_accuracy"] for run in found]),
-        Estimate.of([robust_metric(run, robust_k) for run in found]),
-        recalls,
-    )
+    averages = tuple(judged(run)["average_accuracy"] for run in found)
+    robusts = tuple(robust_metric(run, robust_k) for run in found)
+    return Found(Estimate.of(averages), Estimate.of(robusts), recalls, averages, robusts)

@@ -2,22 +2,32 @@
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from evendistill.data.datasets import Data, load_data
 from evendistill.data.view import View
+from evendistill.distillation.postshift import PostShift, logit_adjustment
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import frozen, teacher_scores
+from evendistill.experiments.objectives import (
+    AdaAlphaSpec,
+    AdaMarginSpec,
+    AnyObjective,
+    BalancedKDSpec,
+    GroupDROSpec,
+    LogitAdjustmentSpec,
+    ObjectiveSpec,
+    ShiftSpec,
+)
 from evendistill.experiments.spec import (
     ConvnetSpec,
     MlpSpec,
     NetworkSpec,
-    ObjectiveSpec,
     OwnSpec,
     ResNetSpec,
     RunSpec,
@@ -29,12 +39,17 @@ from evendistill.models.mlp import mlp
 from evendistill.models.own import from_path, from_timm
 from evendistill.models.ranks import Ranks
 from evendistill.models.resnet import cifar_resnet, resnet18
-from evendistill.objectives.tradeoff import TradeOff
+from evendistill.objectives.adaptive import AdaAlpha, AdaMargin
+from evendistill.objectives.balancedkd import BalancedKD
+from evendistill.objectives.groupdro import GroupDRO
+from evendistill.objectives.objective import Description
+from evendistill.objectives.tradeoff import Standard, TradeOff
 from evendistill.storage.files import json_bytes
 from evendistill.training import randomness
 from evendistill.training.complete import complete
-from evendistill.training.evidence import evidence
-from evendistill.training.folder import RunFolder
+from evendistill.training.evaluation import scores_of
+from evendistill.training.evidence import findings
+from evendistill.training.folder import RunFolder, finish_once
 from evendistill.training.result import Result
 from evendistill.training.turns import Turns
 
@@ -61,14 +76,18 @@ def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
     device = device_here()
     view = None if spec.view is None else View(**spec.view.model_dump())
     data = _data(view, device, **spec.data.model_dump())
-    task = Task(data.train, data.validation, data.class_names, device, spec.training.sampler)
+    names = (data.class_names, data.group_names)
+    task = Task(data.train, data.validation, names[0], device, spec.training.sampler, spec.grouping, names[1])
+    if spec.shift is not None:
+        work = partial(_shifted, spec, spec.shift, task, data, runs)
+        yield from finish_once(folder, spec.canonical(), work)
+        return folder
     problem = _problem(spec, task, data, runs)
 
     def more(result: Result) -> Mapping[str, bytes]:
         if spec.role == "teacher":
             teacher_scores(result.model, task.train, task.validation, device=device, folder=folder.path)
-        test = evidence(result.evaluate(data.test)) | {"class_names": list(data.class_names)}
-        return {"test.json": json_bytes(test), "data.json": json_bytes({"fingerprint": data.fingerprint})}
+        return _tested(result.scores(data.test), task, data)
 
     yield from complete(
         _network(spec, data),
@@ -124,19 +143,58 @@ def _made(network: NetworkSpec, classes: int, shape: tuple[int, ...]) -> nn.Modu
             return from_timm(name, classes, shape[0], arguments)
 
 
-def _objective(spec: ObjectiveSpec) -> TradeOff:
-    return TradeOff(spec.alpha, base=spec.base)
+def _objective(spec: AnyObjective) -> Description:
+    match spec:
+        case ObjectiveSpec(alpha=alpha, base=base, form=form):
+            return TradeOff(alpha, base=base, form=form)
+        case GroupDROSpec(multipliers=multipliers, step_size=step_size, adjustment=adjustment):
+            return GroupDRO(multipliers, step_size=step_size, adjustment=adjustment)
+        case AdaMarginSpec(per=per):
+            return AdaMargin(per)
+        case AdaAlphaSpec(per=per):
+            return AdaAlpha(per)
+        case BalancedKDSpec(weight=weight, beta=beta):
+            return BalancedKD(weight=weight, beta=beta)
+
+
+def _tested(scores: Tensor, task: Task, data: Data) -> dict[str, bytes]:
+    """What a run says of the test set, and of which data."""
+    test = findings(scores, data.test, task) | {"class_names": list(data.class_names)}
+    return {"test.json": json_bytes(test), "data.json": json_bytes({"fingerprint": data.fingerprint})}
+
+
+def _shifted(spec: RunSpec, shift: ShiftSpec, task: Task, data: Data, runs: Path) -> Turns[Mapping[str, bytes]]:
+    """A finished teacher with costs on its scores, found on validation with its true labels; nothing is trained."""
+    if Ranks.here().size > 1:
+        raise ValueError("a shift trains nothing; run this recipe in one process first")
+    yield from ()
+    teacher = _teacher(spec, task, data, runs)
+    scores = {"validation": scores_of(teacher, data.validation), "test": scores_of(teacher, data.test)}
+    if isinstance(shift, LogitAdjustmentSpec):
+        log_costs = logit_adjustment(true_problem(task, Standard(), step_size=1.0).labeller.log_priors, tau=shift.tau)
+    else:
+        log_costs = PostShift().fit(scores["validation"], data.validation.labels).log_costs
+    moved = {name: values + log_costs.cpu().to(values) for name, values in scores.items()}
+    found = findings(moved["validation"], data.validation, task) | {"log_costs": log_costs.tolist()}
+    return {"validation.json": json_bytes(found), **_tested(moved["test"], task, data)}
+
+
+def _teacher(spec: RunSpec, task: Task, data: Data, runs: Path) -> nn.Module:
+    """The finished teacher of a run, frozen."""
+    if spec.teacher is None:
+        raise ValueError(f"{spec.folder_name} has no teacher")
+    folder = RunFolder(runs / spec.teacher.folder_name)
+    if not folder.finished:
+        raise ValueError(f"the teacher of {spec.folder_name} is not trained yet: {folder.path}")
+    return frozen(folder.load_model(_network(spec.teacher, data)), task.device)
 
 
 def _problem(spec: RunSpec, task: Task, data: Data, runs: Path) -> Problem:
     objective, step_size = _objective(spec.objective), spec.training.multiplier_step
     if spec.teacher is None or spec.listening is None:
         return true_problem(task, objective, step_size=step_size)
-    folder = RunFolder(runs / spec.teacher.folder_name)
-    if not folder.finished:
-        raise ValueError(f"the teacher of {spec.folder_name} is not trained yet: {folder.path}")
-    teacher = frozen(folder.load_model(_network(spec.teacher, data)), task.device)
-    told = {"device": task.device, "folder": folder.path, "ranks": Ranks.here()}
+    teacher = _teacher(spec, task, data, runs)
+    told = {"device": task.device, "folder": runs / spec.teacher.folder_name, "ranks": Ranks.here()}
     scores = teacher_scores(teacher, task.train, task.validation, **told)
     listening = Distillation(
         temperature=spec.listening.temperature,

@@ -1,10 +1,15 @@
 """Selection: which student to ship, decided on validation alone. Nothing in this file opens a test result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from evendistill.experiments.grid import Cell
+from evendistill.experiments.cells import Cell
 from evendistill.experiments.results import Found, summarise
+from evendistill.experiments.rules import AverageAbove, BestRobust, PaperRule, RobustAbove, Rule, WeightedSum
+
+
+class NothingSelected(ValueError):
+    """No student meets the rule."""
 
 
 def on_validation(cells: Sequence[Cell], runs: Path, *, robust_k: int) -> list[Found]:
@@ -13,7 +18,7 @@ def on_validation(cells: Sequence[Cell], runs: Path, *, robust_k: int) -> list[F
 
 
 def best_of_each_group(cells: Sequence[Cell], found: Sequence[Found]) -> list[int]:
-    """First stage: within each cell of the table, the hyper-parameters with the best robust metric.
+    """First stage: within each cell of the table, or each baseline, the hyper-parameters with the best robust metric.
 
     Returns:
         Positions in ``cells``, in their order.
@@ -21,23 +26,98 @@ def best_of_each_group(cells: Sequence[Cell], found: Sequence[Found]) -> list[in
     groups: dict[object, list[int]] = {}
     for position, cell in enumerate(cells):
         groups.setdefault(cell.group, []).append(position)
-    return sorted(_best(cells, found, members) for members in groups.values())
+    return sorted(_best(cells, found, members, _robust) for members in groups.values())
 
 
-def select(cells: Sequence[Cell], found: Sequence[Found]) -> int | None:
-    """Second stage: among the students, the one with the best robust metric. Repeats are never selected among.
+def select(cells: Sequence[Cell], found: Sequence[Found], rule: Rule | None = None) -> int | None:
+    """Second stage: among the grid's students, the one that the rule wants. Repeats are never selected among.
 
     Ties go to the higher validation average, then to the smaller hash.
 
+    Args:
+        cells: of a recipe.
+        found: what each found on validation.
+        rule: the best robust metric if None.
+
     Returns:
         Position in ``cells``; None if there are no students.
+
+    Raises:
+        NothingSelected: if no student meets the rule's floor, naming the one that comes nearest; or the paper's rule
+            finds no standard distillation to compare with.
     """
-    students = [position for position in best_of_each_group(cells, found) if cells[position].student is not None]
-    return _best(cells, found, students) if students else None
+    students = [position for position in best_of_each_group(cells, found) if cells[position].is_student]
+    if not students:
+        return None
+    match rule:
+        case PaperRule(factor=factor):
+            plain = found[_standard_distillation(cells, found)].average
+            floor = plain.mean - factor * (plain.se or 0.0)
+            return _above(cells, found, students, _average, floor, _robust, "an average accuracy on validation of")
+        case RobustAbove(average_floor=floor):
+            return _above(cells, found, students, _average, floor, _robust, "an average accuracy on validation of")
+        case AverageAbove(robust_floor=floor):
+            return _above(cells, found, students, _robust, floor, _average, "a robust metric on validation of")
+        case WeightedSum(weight=weight):
+            return _best(cells, found, students, lambda each: weight * _robust(each) + (1 - weight) * _average(each))
+        case BestRobust() | None:
+            return _best(cells, found, students, _robust)
 
 
-def _best(cells: Sequence[Cell], found: Sequence[Found], members: Sequence[int]) -> int:
-    def merit(position: int) -> tuple[float, float, str]:
-        return -found[position].robust.mean, -found[position].average.mean, cells[position].runs[0].hash
+Merit = Callable[[Found], float]
 
-    return min(members, key=merit)
+
+def _robust(found: Found) -> float:
+    return found.robust.mean
+
+
+def _average(found: Found) -> float:
+    return found.average.mean
+
+
+def _best(cells: Sequence[Cell], found: Sequence[Found], members: Sequence[int], merit: Merit) -> int:
+    def order(position: int) -> tuple[float, float, str]:
+        return -merit(found[position]), -_average(found[position]), cells[position].runs[0].hash
+
+    return min(members, key=order)
+
+
+def _above(
+    cells: Sequence[Cell],
+    found: Sequence[Found],
+    members: Sequence[int],
+    floored: Merit,
+    floor: float,
+    merit: Merit,
+    words: str,
+) -> int:
+    """The best among those that reach a floor."""
+    enough = [position for position in members if floored(found[position]) >= floor]
+    if not enough:
+        nearest = _best(cells, found, members, floored)
+        raise NothingSelected(
+            f"no student reaches {words} {100 * floor:.1f} %; nearest is {cells[nearest].runs[0].folder_name} "
+            f"with {100 * floored(found[nearest]):.1f} %"
+        )
+    return _best(cells, found, enough, merit)
+
+
+def _standard_distillation(cells: Sequence[Cell], found: Sequence[Found]) -> int:
+    """The standard student of the standard teacher, at the temperature that validation prefers.
+
+    A recipe may hold it in its grid, among its baselines, or both; then they are the same runs.
+    """
+    plain = [
+        position
+        for position, cell in enumerate(cells)
+        if cell.listening is not None
+        and cell.teacher is not None
+        and cell.student is not None
+        and (cell.teacher.name, cell.student.name) == ("standard", "standard")
+    ]
+    if not plain:
+        raise NothingSelected(
+            "the paper's rule compares with standard distillation; add standard to teachers and students, "
+            "or standard-distillation to baselines"
+        )
+    return _best(cells, found, plain, _robust)

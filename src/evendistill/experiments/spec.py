@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
+from evendistill.experiments.objectives import AnyObjective, ShiftSpec, Spec
+from evendistill.maths.groups import Grouping
 from evendistill.training.recipe import Recipe
 
 SCHEMA_VERSION = 1
@@ -31,12 +33,6 @@ Training = Annotated[Recipe, BeforeValidator(_of_their_types)]
 PLAIN_TRAINING = TypeAdapter(Recipe)  # made once: it takes a hundred times as long as using it
 
 
-class Spec(BaseModel):
-    """Immutable, and strict about names and types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what torch's generators take
 
 
@@ -48,6 +44,7 @@ class DataSpec(Spec):
     profile: Literal["exponential", "step"] = "exponential"
     subset_seed: Seed = 0
     split_seed: Seed = 0
+    group_column: str | None = None
     image_column: str | None = None
     label_column: str | None = None
     validation: str | None = None
@@ -122,7 +119,7 @@ class OwnSpec(Spec):
 
     kind: Literal["own"]
     path: str = Field(description="package.module:callable")
-    arguments: Arguments = {}
+    arguments: Arguments = Field(default={})
 
 
 class TimmSpec(Spec):
@@ -130,43 +127,10 @@ class TimmSpec(Spec):
 
     kind: Literal["timm"]
     name: str
-    arguments: Arguments = {}
+    arguments: Arguments = Field(default={})
 
 
 NetworkSpec = Annotated[MlpSpec | ConvnetSpec | ResNetSpec | OwnSpec | TimmSpec, Field(discriminator="kind")]
-
-OBJECTIVES = {"standard": (0.0, "standard"), "balanced": (0.0, "balanced"), "robust": (1.0, "balanced")}
-
-
-class ObjectiveSpec(Spec):
-    """A trade-off between a base and the worst class; "standard", "balanced" and "robust" are short for its corners."""
-
-    alpha: float = Field(ge=0, le=1, description="0 is the base, 1 the worst class")
-    base: Literal["balanced", "standard"] = "balanced"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
-        if not isinstance(value, str):
-            return value
-        if value not in OBJECTIVES:
-            raise ValueError(f"must be one of {', '.join(OBJECTIVES)} or a mapping with alpha, got {value!r}")
-        alpha, base = OBJECTIVES[value]
-        return {"alpha": alpha, "base": base}
-
-    @model_validator(mode="after")
-    def _one_spelling(self) -> Self:
-        if self.alpha == 1 and self.base != "balanced":  # the base has no say there: one run, one name
-            object.__setattr__(self, "base", "balanced")
-        return self
-
-    @property
-    def name(self) -> str:
-        """ "standard", "balanced", "robust", or the alpha with its base."""
-        for name, corner in OBJECTIVES.items():
-            if (self.alpha, self.base) == corner:
-                return name
-        return f"tradeoff-{self.alpha:g}" + ("" if self.base == "balanced" else f"-{self.base}")
 
 
 class ListeningSpec(Spec):
@@ -187,22 +151,27 @@ class ListeningSpec(Spec):
 
 
 class RunSpec(Spec):
-    """One training run. A student's spec holds its teacher's whole, so its name follows from both."""
+    """One training run. A student's spec holds its teacher's whole, so its name follows from both.
+
+    With a shift it trains nothing: it is its teacher with costs on its finished scores.
+    """
 
     data: DataSpec
     network: NetworkSpec
-    objective: ObjectiveSpec
+    objective: AnyObjective
     training: Training
     initialisation_seed: Seed = 0
     order_seed: Seed = 0
     robust_k: int = Field(default=1, ge=1)
     view: ViewSpec | None = None
+    grouping: Grouping = "class"
     teacher: "RunSpec | None" = None
     listening: ListeningSpec | None = None
+    shift: ShiftSpec | None = None
 
     @model_validator(mode="after")
     def _student_is_whole(self) -> Self:
-        if (self.teacher is None) != (self.listening is None):
+        if (self.teacher is None) != (self.listening is None and self.shift is None):
             raise ValueError("a student needs both a teacher and how it listens")
         return self
 
@@ -226,6 +195,8 @@ class RunSpec(Spec):
     def folder_name(self) -> str:
         """The hash, and what a person wants to see."""
         words = [self.data.words, self.objective.name]
+        if self.shift is not None:
+            words = [self.data.words, self.shift.name, "of", self.objective.name]
         if self.teacher is not None and self.listening is not None:
             words += ["from", self.teacher.objective.name, f"t{self.listening.temperature:g}"]
             words += [f"{self.listening.validation_labels}-labels"] if self.listening.validation_labels else []

@@ -1,19 +1,28 @@
 """A sweep: everything that a recipe asks for and that is not there yet."""
 
+import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evendistill.experiments.engines import Outcome, train_locally
 from evendistill.experiments.grid import Cell, distinct_runs, expand
+from evendistill.experiments.halving import survivors, trials
+from evendistill.experiments.objectives import Spec
 from evendistill.experiments.packed import train_packed
 from evendistill.experiments.processes import processes_started
 from evendistill.experiments.recipe import GridSpec, read_recipe
 from evendistill.experiments.results import is_finished
 from evendistill.experiments.spec import RunSpec
 from evendistill.experiments.together import train_together
+
+COMPARABLE = ("data", "seeds", "robust_k", "grouping", "teacher_seed", "selection")
+
+
+def _plain(value: object) -> str:
+    return json.dumps(value.model_dump(mode="json", exclude_defaults=False)) if isinstance(value, Spec) else repr(value)
 
 
 @dataclass(frozen=True)
@@ -24,8 +33,9 @@ class Sweep:
         recipe: its file.
         runs: folder of all runs.
         grid: what the file says.
-        cells: the cells of its table.
-        needed: every run, by hash, teachers before their students.
+        cells: the cells of its table; while students are still tried, these trials.
+        needed: every run of the cells, by hash, teachers before their students.
+        tried: the runs of trials that lie behind the cells.
     """
 
     recipe: Path
@@ -33,6 +43,7 @@ class Sweep:
     grid: GridSpec
     cells: tuple[Cell, ...]
     needed: dict[str, RunSpec]
+    tried: dict[str, RunSpec] = field(default_factory=dict)
 
     @classmethod
     def read(cls, recipe: Path, runs: Path) -> "Sweep":
@@ -43,7 +54,42 @@ class Sweep:
         """
         grid = read_recipe(recipe)
         cells = expand(grid)
-        return cls(recipe, runs, grid, cells, distinct_runs(cells))
+        tried = distinct_runs(trials(grid, cells))
+        if all(is_finished(spec, runs) for spec in tried.values()):
+            cells = survivors(grid, cells, runs)
+            return cls(recipe, runs, grid, cells, distinct_runs(cells), tried)
+        cells = trials(grid, cells)
+        return cls(recipe, runs, grid, cells, tried, tried)
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether students are still tried, and it is open which of them go on."""
+        return bool(self.tried) and self.needed is self.tried
+
+    def epochs(self) -> int:
+        """Training epochs behind the table, trials included; each distinct run counts once."""
+        return sum(spec.training.epochs for spec in {**self.tried, **self.needed}.values() if spec.shift is None)
+
+    @classmethod
+    def joined(cls, sweeps: "Sequence[Sweep]") -> "Sweep":
+        """Several recipes as one table.
+
+        Raises:
+            ValueError: if they differ in what makes rows comparable, naming the first field.
+        """
+        first, *others = sweeps
+        for other in others:
+            for name in COMPARABLE:
+                ours, theirs = getattr(first.grid, name), getattr(other.grid, name)
+                if ours != theirs:
+                    raise ValueError(
+                        f"{first.recipe} and {other.recipe} differ in {name}, so they cannot share a table: "
+                        f"{_plain(ours)} and {_plain(theirs)}"
+                    )
+        cells = {(cell.group, tuple(run.hash for run in cell.runs)): cell for sweep in sweeps for cell in sweep.cells}
+        ordered = tuple(sorted(cells.values(), key=lambda cell: (cell.baseline is not None, cell.is_student)))
+        tried = {name: spec for sweep in sweeps for name, spec in sweep.tried.items()}
+        return cls(first.recipe, first.runs, first.grid, ordered, distinct_runs(ordered), tried)
 
     def missing(self) -> dict[str, RunSpec]:
         """The runs that are not finished."""

@@ -104,7 +104,9 @@ def margin_loss(
     return (as_distribution(targets, scores) * label_losses(shifted)).sum(dim=-1)
 
 
-def weighted_loss(scores: Tensor, targets: Tensor, costs: Tensor) -> Tensor:
+def weighted_loss(
+    scores: Tensor, targets: Tensor, costs: Tensor | None = None, *, log_costs: Tensor | None = None
+) -> Tensor:
     r"""Cross-entropy weighed by the class costs from outside, not normalised.
 
     .. math:: L(p, f; c) = -\sum_y c_y\, p_y \log \mathrm{softmax}_y(f)
@@ -116,17 +118,22 @@ def weighted_loss(scores: Tensor, targets: Tensor, costs: Tensor) -> Tensor:
         scores: ``(B, C)`` floating, the raw scores f.
         targets: ``(B, C)`` distribution p of each example, or ``(B,)`` integer labels.
         costs: ``(C,)`` or ``(B, C)``, non-negative.
+        log_costs: the same in log space. Give exactly one of the two.
 
     Returns:
         ``(B,)`` losses, in float32 or better.
 
     Raises:
-        ValueError: if shapes do not fit or a cost is negative.
+        ValueError: if shapes do not fit, if both or none of the costs are given, or if a cost is negative.
     """
     check_scores(scores)
-    _check_cost_shape(costs, scores)
-    if not bool((costs >= 0).all()):
+    if costs is None and log_costs is not None:
+        costs = log_costs.exp()  # not looked into: this is the hot path, and no logarithm is of a negative cost
+    elif costs is None or log_costs is not None:
+        raise ValueError("give exactly one of costs and log_costs")
+    elif not bool((costs >= 0).all()):
         raise ValueError(f"costs must be non-negative, the least is {costs.min().item():g}")
+    _check_cost_shape(costs, scores)
     return (costs * as_distribution(targets, scores) * label_losses(scores)).sum(dim=-1)
 
 

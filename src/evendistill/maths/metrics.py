@@ -22,24 +22,42 @@ def class_counts(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: if shapes do not fit, a label is out of range, or a score is NaN; names the first row.
     """
+    return group_counts(scores, labels, labels, scores.shape[-1])
+
+
+def group_counts(scores: Tensor, labels: Tensor, groups: Tensor, num_groups: int) -> tuple[Tensor, Tensor]:
+    """The same for groups: how many examples each has, and in how many the arg max names the class.
+
+    Args:
+        scores: ``(N, C)`` floating, raw scores or probabilities.
+        labels: ``(N,)`` integers in [0, C).
+        groups: ``(N,)`` integers in [0, G).
+        num_groups: G.
+
+    Returns:
+        ``(correct, total)``, both ``(G,)`` int64.
+
+    Raises:
+        ValueError: as :func:`class_counts`.
+    """
     check_scores(scores)
     check_labels(labels, len(scores), scores.shape[1])
     rows = scores.isnan().any(dim=1).nonzero()
     if len(rows):
         raise ValueError(f"scores contain NaN, first in row {rows[0].item()}")
     hits = scores.argmax(dim=1) == labels
-    classes = scores.shape[1]
-    return labels[hits].bincount(minlength=classes), labels.bincount(minlength=classes)
+    return groups[hits].bincount(minlength=num_groups), groups.bincount(minlength=num_groups)
 
 
-def check_labels(labels: Tensor, count: int, num_classes: int) -> None:
+def check_labels(labels: Tensor, count: int, num_classes: int, *, name: str = "label") -> None:
     """Raise ``ValueError`` unless ``labels`` are ``count`` integers in [0, ``num_classes``), naming the first row."""
     if labels.shape != (count,) or labels.is_floating_point():
-        raise ValueError(f"labels must be {count} integers, one a row, got {labels.dtype} {tuple(labels.shape)}")
+        raise ValueError(f"{name}s must be {count} integers, one a row, got {labels.dtype} {tuple(labels.shape)}")
     rows = ((labels < 0) | (labels >= num_classes)).nonzero()
     if len(rows):
         row = int(rows[0])
-        raise ValueError(f"label {int(labels[row])} in row {row} is out of range: there are {num_classes} classes")
+        kinds = "classes" if name == "label" else f"{name}s"
+        raise ValueError(f"{name} {int(labels[row])} in row {row} is out of range: there are {num_classes} {kinds}")
 
 
 def class_recalls(scores: Tensor, labels: Tensor) -> Tensor:

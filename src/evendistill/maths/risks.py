@@ -41,6 +41,13 @@ def class_risks(losses: Tensor, targets: Tensor) -> Tensor:
     return (rows * losses).sum(dim=0) / mass.masked_fill(mass == 0, torch.nan)
 
 
+def label_errors(scores: Tensor) -> Tensor:
+    """0-1 loss that each example would pay under each possible label, ``(B, C) -> (B, C)``."""
+    check_scores(scores)
+    missed = 1 - F.one_hot(scores.argmax(dim=-1), scores.shape[1])
+    return missed.to(torch.promote_types(scores.dtype, torch.float32))
+
+
 def class_errors(scores: Tensor, targets: Tensor) -> Tensor:
     r"""0-1 risk of each class: the gain that moves the multipliers in practice.
 
@@ -63,9 +70,7 @@ def class_errors(scores: Tensor, targets: Tensor) -> Tensor:
         >>> class_errors(torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))
         tensor([0., 1.])
     """
-    check_scores(scores)
-    missed = 1 - F.one_hot(scores.argmax(dim=-1), scores.shape[1])
-    return class_risks(missed.to(torch.promote_types(scores.dtype, torch.float32)), targets)
+    return class_risks(label_errors(scores), targets)
 
 
 def class_cross_entropies(scores: Tensor, targets: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from torch import nn
 from evendistill.distillation.problem import Problem
 from evendistill.models.ranks import Ranks
 from evendistill.storage.files import digest, json_bytes, read_json
-from evendistill.training.evaluation import evaluate, scores_of
-from evendistill.training.evidence import evidence
+from evendistill.training.evaluation import scores_of
+from evendistill.training.evidence import findings
 from evendistill.training.folder import RunFolder, finish_once, model_bytes
 from evendistill.training.loop import fit
 from evendistill.training.recipe import Recipe
@@ -93,8 +93,8 @@ def _validation(result: Result, problem: Problem) -> dict[str, bytes]:
     validation = problem.task.validation
     if validation is None:
         return {}
-    metrics = evaluate(scores_of(result.model, validation), validation.labels)
-    return {"validation.json": json_bytes(evidence(metrics) | {"multipliers": result.multipliers.tolist()})}
+    found = findings(scores_of(result.model, validation), validation, problem.task)
+    return {"validation.json": json_bytes(found | {"multipliers": result.multipliers.tolist()})}
 
 
 def _stored(folder: RunFolder, network: nn.Module, problem: Problem) -> Result:

@@ -3,7 +3,12 @@
 import math
 from typing import Any
 
+from torch import Tensor
+
+from evendistill.data.examples import Examples
+from evendistill.distillation.task import Task
 from evendistill.maths.metrics import Metrics
+from evendistill.training.evaluation import evaluate, group_metrics
 
 
 def evidence(metrics: Metrics) -> dict[str, Any]:
@@ -21,6 +26,15 @@ def evidence(metrics: Metrics) -> dict[str, Any]:
         "worst_class": metrics.worst_class,
         "worst_class_accuracy": metrics.worst_class_accuracy,
     }
+
+
+def findings(scores: Tensor, examples: Examples, task: Task) -> dict[str, Any]:
+    """What a run says of one split: evidence on classes and, where groups are not classes, the same on groups."""
+    found = evidence(evaluate(scores, examples.labels))
+    if task.grouping == "class":
+        return found
+    groups = evidence(group_metrics(scores, examples, task))
+    return found | {"groups": groups | {"names": list(task.group_names)}}
 
 
 def _plain(values: list[float]) -> list[float | None]:

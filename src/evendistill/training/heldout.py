@@ -1,10 +1,12 @@
-"""What the adversary sees: class errors of the current network on held-out examples."""
+"""What the adversary sees: errors of the current network on each class or group of held-out examples."""
 
 import torch
 from torch import Tensor, nn
 
 from evendistill.data.examples import Examples
-from evendistill.maths.risks import class_cross_entropies, class_errors
+from evendistill.maths.groups import group_risks
+from evendistill.maths.losses import label_losses
+from evendistill.maths.risks import label_errors
 from evendistill.models.inference import scores_at
 from evendistill.models.ranks import Ranks
 
@@ -17,6 +19,8 @@ class HeldOut:
     Args:
         examples: the validation set.
         targets: ``(M, C)`` distributions or ``(M,)`` labels, on the device of the scores.
+        attributes: ``(M,)`` on the same device, where groups are not classes.
+        shape: of the multipliers.
         most: examples looked at in one move; more of them are thinned to a fresh random subset each time.
         gain: "zero_one" or "cross_entropy".
         device: where the network is.
@@ -29,6 +33,8 @@ class HeldOut:
         examples: Examples,
         targets: Tensor,
         *,
+        attributes: Tensor | None = None,
+        shape: tuple[int, ...],
         most: int,
         gain: str,
         device: torch.device,
@@ -38,19 +44,22 @@ class HeldOut:
         self._examples = examples
         self._targets = targets
         self._most = most
-        self._gain = class_errors if gain == "zero_one" else class_cross_entropies
+        self._attributes = attributes
+        self._shape = shape
+        self._losses = label_errors if gain == "zero_one" else label_losses
         self._device = device
         self._bf16 = bf16
         self._ranks = ranks
 
     def gains(self, network: nn.Module, generator: torch.Generator) -> Tensor:
-        """``(C,)`` class errors of the raw scores, network in eval mode; NaN for classes without mass."""
+        """``(G,)`` errors of the raw scores on each group, network in eval mode; NaN for groups without mass."""
         count = len(self._examples)
         rows = torch.arange(count)
-        targets = self._targets
+        targets, attributes = self._targets, self._attributes
         if count > self._most:
             rows = torch.randperm(count, generator=generator)[: self._most].sort().values
-            targets = targets[rows.to(targets.device, non_blocking=True)]
+            there = rows.to(targets.device, non_blocking=True)
+            targets, attributes = targets[there], None if attributes is None else attributes[there]
         self._ranks.share_buffers(network)
         scores = scores_at(
             network,
@@ -61,4 +70,4 @@ class HeldOut:
             bf16=self._bf16,
             ranks=self._ranks,
         )
-        return self._gain(scores, targets)
+        return group_risks(self._losses(scores), targets, attributes, self._shape).flatten()

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from evendistill.data.examples import Examples
 from evendistill.data.sampling import epoch_order
 from evendistill.distillation.problem import Problem
-from evendistill.maths.metrics import Metrics, class_counts, worst_k
+from evendistill.maths.metrics import worst_k
 from evendistill.models.average import AverageOfScores
 from evendistill.models.ranks import Ranks
 from evendistill.training import randomness
 from evendistill.training.checkpoint import Checkpoint
-from evendistill.training.evaluation import scores_of
+from evendistill.training.evaluation import group_metrics, scores_of
 from evendistill.training.heldout import HeldOut
 from evendistill.training.recipe import Recipe
 from evendistill.training.result import Result
@@ -70,7 +70,7 @@ def fit(
             state.load_state_dict(saved)
         if not ranks.all(ranks.agreed(state.step) == state.step):  # and nobody saves before all have read
             raise OSError("the processes do not see one checkpoint; the folder must be one that all of them share")
-        step = make_step(state, problem.labeller)
+        step = make_step(state, problem)
         on_epoch(state.history)
         while state.step < state.total_steps:
             for _ in _steps(state, step, problem, train, held_out, seed=seed):
@@ -133,7 +133,7 @@ def _end_epoch(state: State, problem: Problem, robust_k: int) -> None:
         record |= _adversary(state.objective.weights, state.gains)
     if state.recipe.iterate == "best" and problem.task.validation is not None:
         scores = scores_of(state.network, problem.task.validation, state.ranks)
-        metrics = Metrics(*class_counts(scores, problem.task.validation.labels))
+        metrics = group_metrics(scores, problem.task.validation, problem.task)
         state.keep_best((worst_k(metrics.recalls, robust_k), metrics.average_accuracy))
         record["validation_average_accuracy"] = metrics.average_accuracy
         record["validation_worst_class_accuracy"] = metrics.worst_class_accuracy
@@ -163,6 +163,8 @@ def _held_out(problem: Problem, recipe: Recipe, device: torch.device, ranks: Ran
     return HeldOut(
         problem.task.validation.to(device),
         problem.validation_targets.to(device),
+        attributes=problem.task.attributes(problem.task.validation),
+        shape=problem.objective.shape,
         most=recipe.update_examples,
         gain=recipe.gain,
         device=device,

@@ -5,7 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from evendistill.distillation.labels import Labeller
+from evendistill.distillation.problem import Problem
 from evendistill.training.state import State
 
 WARM_UP_STEPS = 3
@@ -19,11 +19,17 @@ class Step(Protocol):
         ...
 
 
-def make_step(state: State, labeller: Labeller) -> Step:
-    """The step that recipe and device ask for."""
+def make_step(state: State, problem: Problem) -> Step:
+    """The step that recipe and device ask for.
+
+    Raises:
+        ValueError: if processes are to share batches that the objective needs whole, or a step that is captured.
+    """
+    if problem.objective.needs_whole_batch and state.ranks.size > 1:
+        raise ValueError(f"this objective weighs whole batches; train it in one process, got {state.ranks.size}")
     if state.recipe.capture and state.device.type == "cuda":
-        return CapturedStep(state, labeller)
-    return EagerStep(state, labeller)
+        return CapturedStep(state, problem)
+    return EagerStep(state, problem)
 
 
 class EagerStep:
@@ -31,12 +37,12 @@ class EagerStep:
 
     Args:
         state: what moves.
-        labeller: gives the targets.
+        problem: gives targets and loss.
     """
 
-    def __init__(self, state: State, labeller: Labeller) -> None:
+    def __init__(self, state: State, problem: Problem) -> None:
         self._state = state
-        self._labeller = labeller
+        self._problem = problem
 
     def __call__(self, rows: Tensor, inputs: Tensor) -> Tensor:
         """Descend on a batch."""
@@ -48,7 +54,7 @@ class EagerStep:
         state = self._state
         with state.precision():
             scores = state.forward(inputs)
-        loss = state.objective(scores, self._labeller.targets(rows, inputs))
+        loss = self._problem.loss(scores, rows, inputs)
         if state.ranks.size > 1:
             loss = loss * state.ranks.weight(state.batch_size)
         loss.backward()
@@ -64,17 +70,17 @@ class CapturedStep:
 
     Args:
         state: what moves; on a GPU, trained by one process.
-        labeller: gives the targets.
+        problem: gives targets and loss.
 
     Raises:
         ValueError: if several processes train together.
     """
 
-    def __init__(self, state: State, labeller: Labeller) -> None:
+    def __init__(self, state: State, problem: Problem) -> None:
         if state.ranks.size > 1:
             raise ValueError(f"capture is for one process a GPU, got {state.ranks.size} that train together")
         self._state = state
-        self._eager = EagerStep(state, labeller)
+        self._eager = EagerStep(state, problem)
         self._steps = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         state.hold_learning_rate()

@@ -4,9 +4,12 @@ import math
 from html import escape
 from pathlib import Path
 
+from evendistill.experiments.report.claims import claims
+from evendistill.experiments.report.methods import choice, methods, printed_words
 from evendistill.experiments.report.picture import frontier_figure, recall_rows, recalls_figure, write_frontier
-from evendistill.experiments.report.table import Table, caption, entry, grid_of, to_ship, write_markdown
+from evendistill.experiments.report.table import Table, caption, entry, grid_of, to_ship
 from evendistill.experiments.report.verdict import verdict
+from evendistill.experiments.report.written import write_markdown
 from evendistill.storage.files import write_bytes
 
 STYLE = """
@@ -55,7 +58,7 @@ def _page(table: Table, command: str) -> str:
 <h2>Every combination</h2>
 <p>{escape(caption(table))}</p>
 <div class="scroll">{_html_table(table)}</div>
-<h2>Recall of each class</h2>
+{_html_methods(table)}<h2>Recall of each {table.kind}</h2>
 <figure>{recalls}</figure>
 <div class="scroll">{_html_recalls(table)}</div>
 <h2>How to regenerate these numbers</h2>
@@ -75,6 +78,36 @@ def _html_table(table: Table) -> str:
     return f'<table><thead><tr><th scope="col">student</th>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
+def _html_methods(table: Table) -> str:
+    """Table 2 and the paper's claims; nothing if the recipe names no baselines."""
+    if not table.baselines:
+        return ""
+    head = ["method", table.robust_name, "average accuracy", f"{table.robust_name} on validation", "chosen there"]
+    head += ["printed"] if table.published else []
+    body = []
+    for row in methods(table):
+        found = [row.test.robust.percent(), row.test.average.percent(), row.validation.robust.percent()]
+        found += [choice(row.cell), *([printed_words(row, table)] if table.published else [])]
+        body.append((row.title, found, row.selected))
+    said = [(claim.text, [claim.verdict, claim.evidence], False) for claim in claims(table)]
+    return (
+        "<h2>Beside what others would use</h2>\n"
+        f'<div class="scroll">{_lines(head, body)}</div>\n'
+        "<h2>What the paper claims, and what these numbers say</h2>\n"
+        f'<div class="scroll">{_lines(["claim", "here", "numbers"], said)}</div>\n'
+    )
+
+
+def _lines(head: list[str], body: list[tuple[str, list[str], bool]]) -> str:
+    top = "".join(f'<th scope="col">{escape(word)}</th>' for word in head)
+    rows = ""
+    for title, entries, is_selected in body:
+        mark = " class='selected'" if is_selected else ""
+        cells = "".join(f"<td>{escape(text)}</td>" for text in entries)
+        rows += f'<tr{mark}><th scope="row">{escape(title)}</th>{cells}</tr>'
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>"
+
+
 def _html_recalls(table: Table) -> str:
     columns = recall_rows(table)
     head = "".join(f'<th scope="col">{escape(label)}</th>' for label, _ in columns)
@@ -82,7 +115,7 @@ def _html_recalls(table: Table) -> str:
     for label, name in enumerate(table.class_names):
         entries = "".join(f"<td>{_percent(row.test.recalls[label])}</td>" for _, row in columns)
         body += f'<tr><th scope="row">{escape(name)}</th>{entries}</tr>'
-    return f'<table><thead><tr><th scope="col">class</th>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<table><thead><tr><th scope="col">{table.kind}</th>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _percent(recall: float) -> str:

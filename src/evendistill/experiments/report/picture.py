@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from evendistill.experiments.frontier import pareto_front
+from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.table import Row, Table
 
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5")
@@ -16,6 +17,18 @@ SHAPES = (
     ("star", "*"),
     ("triangle-down", "v"),
 )
+OPEN_SHAPES = (
+    ("pentagon-open", "p"),
+    ("hexagon-open", "h"),
+    ("diamond-tall-open", "d"),
+    ("cross-open", "P"),
+    ("x-open", "X"),
+    ("triangle-left-open", "<"),
+    ("triangle-right-open", ">"),
+    ("square-open", "s"),
+    ("star-open", "*"),
+    ("circle-open", "8"),
+)
 
 
 def points(rows: tuple[Row, ...]) -> list[tuple[float, float]]:
@@ -24,7 +37,7 @@ def points(rows: tuple[Row, ...]) -> list[tuple[float, float]]:
 
 
 def front(table: Table) -> list[tuple[float, float]]:
-    """The Pareto-efficient points, by rising average."""
+    """The Pareto-efficient points of teachers and students, by rising average."""
     at = points(table.rows)
     return sorted({at[position] for position in pareto_front(at)})
 
@@ -57,6 +70,12 @@ def frontier_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
             marker={"color": colour, "size": 11, "symbol": [shapes(table)[row.student_title][0] for row in rows]},
             hovertemplate="%{text}<br>average %{x:.1f} %, worst %{y:.1f} %<extra></extra>",
         )
+    for number, (title, rows) in enumerate(baselines(table).items()):
+        x, y = zip(*points(tuple(rows)), strict=True)
+        mark = {"color": "#222", "size": 9, "symbol": OPEN_SHAPES[number % len(OPEN_SHAPES)][0]}
+        said = [f"{title}<br>{choice(row.cell)}" for row in rows]
+        shown = "%{text}<br>average %{x:.1f} %, worst %{y:.1f} %<extra></extra>"
+        figure.add_scatter(x=x, y=y, mode="markers", name=title, text=said, marker=mark, hovertemplate=shown)
     for title, (symbol, _) in shapes(table).items():
         name = "teacher alone" if title == "none" else f"{title} student"
         mark = {"color": "#777", "size": 9, "symbol": symbol}
@@ -86,7 +105,7 @@ def recalls_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
     figure.update_layout(
         template="simple_white",
         barmode="group",
-        xaxis={"title": "class", "type": "category"},
+        xaxis={"title": table.kind, "type": "category"},
         yaxis_title="recall on test (%)",
         legend={"orientation": "h", "y": -0.2},
         margin={"t": 20, "r": 10},
@@ -136,6 +155,10 @@ def write_frontier(table: Table, path: Path) -> None:
                 arrow = {"arrowstyle": "-", "linewidth": 0.6}
                 at = points((row,))[0]
                 axes.annotate(label, at, (0, 26), textcoords="offset points", ha="center", arrowprops=arrow)
+        for number, (title, rows) in enumerate(baselines(table).items()):
+            x, y = zip(*points(tuple(rows)), strict=True)
+            mark = OPEN_SHAPES[number % len(OPEN_SHAPES)][1]
+            axes.plot(x, y, mark, color="#222", fillstyle="none", markersize=6, linestyle="none", label=title)
         for teacher, colour in colours.items():
             axes.plot([], [], "o", color=colour, label=f"{teacher} teacher")
         for title, (_, marker) in shapes(table).items():
@@ -151,6 +174,16 @@ def shapes(table: Table) -> dict[str, tuple[str, str]]:
     """A mark for each kind of student, as plotly and as matplotlib name it."""
     titles = dict.fromkeys(row.student_title for row in table.rows)
     return dict(zip(titles, SHAPES * 99, strict=False))
+
+
+def baselines(table: Table) -> dict[str, list[Row]]:
+    """Every Pareto-efficient setting of each method, by its short title; what the grid has too is not drawn twice."""
+    drawn = {tuple(row.folders) for row in table.rows}
+    methods: dict[str, list[Row]] = {}
+    for row in table.alternatives:
+        if tuple(row.folders) not in drawn:
+            methods.setdefault(row.title.split(" (")[0], []).append(row)
+    return methods
 
 
 def _plain(table: Table) -> Row | None:

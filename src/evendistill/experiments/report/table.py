@@ -1,13 +1,15 @@
 """The paper's table for a finished sweep: teachers across, students down, and what was chosen on validation."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from evendistill.experiments.grid import Cell
-from evendistill.experiments.results import Found, read_split, summarise
-from evendistill.experiments.selection import best_of_each_group, on_validation, select
+from evendistill.experiments.cells import Cell
+from evendistill.experiments.frontier import pareto_front
+from evendistill.experiments.results import Found, interval_of, judged, read_split, summarise
+from evendistill.experiments.rules import Rule, in_words
+from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, select
 from evendistill.experiments.sweep import Sweep
+from evendistill.maths.intervals import WorstClassInterval
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,14 @@ class Row:
 
     @property
     def teacher(self) -> str:
-        """Objective of the teacher."""
-        return self.cell.teacher.name
+        """Objective of the teacher, "none" where there is none."""
+        return self.cell.teacher.name if self.cell.teacher else "none"
 
     @property
     def student(self) -> str:
-        """Objective of the student, "none" for the teacher itself."""
+        """Objective of the student, or the baseline; "none" for the teacher itself."""
+        if self.cell.baseline is not None:
+            return self.cell.baseline.kind
         return self.cell.student.name if self.cell.student else "none"
 
     @property
@@ -48,8 +52,16 @@ class Row:
         return [run.folder_name for run in self.cell.runs]
 
     @property
+    def repeats(self) -> list[tuple[float, float]]:
+        """Average and robust accuracy on test of each seed."""
+        return list(zip(self.test.averages, self.test.robusts, strict=True))
+
+    @property
     def title(self) -> str:
         """The whole combination in words."""
+        if self.cell.baseline is not None:
+            labels = self.cell.validation_labels
+            return self.cell.baseline.title + (f", {labels}-labelled" if labels else "")
         if self.student == "none":
             return f"{self.teacher} teacher alone"
         return f"{self.student_title} student of {_article(self.teacher)} teacher"
@@ -61,10 +73,19 @@ class Table:
 
     Attributes:
         name: of the recipe.
-        rows: teachers first.
-        class_names: one a class.
+        rows: teachers first, then their students.
+        baselines: one a method, its hyper-parameters chosen on validation.
+        alternatives: of each baseline every hyper-parameter that is Pareto-efficient on test among its own kind; for
+            the picture alone.
+        class_names: one a class, or a group where groups are not classes.
         seeds: of the repeats.
         robust_k: how many of the least recalls make the robust metric.
+        rule: of selection.
+        kind: whose worst counts, "class" or "group".
+        published: name of the data set whose printed numbers stand beside these.
+        epochs: that were trained for it, over all runs.
+        why_not: why no student was selected, if none was.
+        interval: of the least test recall of the student to ship, which is one run; None where there is none.
         matched: whether each student learns from the teacher of its own seed.
     """
 
@@ -74,6 +95,14 @@ class Table:
     seeds: tuple[int, ...]
     robust_k: int
     matched: bool
+    baselines: tuple[Row, ...] = ()
+    alternatives: tuple[Row, ...] = ()
+    rule: Rule | None = None
+    kind: str = "class"
+    published: str | None = None
+    interval: WorstClassInterval | None = None
+    why_not: str = ""
+    epochs: int = 0
 
     @property
     def selected(self) -> Row | None:
@@ -83,11 +112,18 @@ class Table:
     @property
     def robust_name(self) -> str:
         """What the robust metric is called."""
-        return "worst-class accuracy" if self.robust_k == 1 else f"worst-{self.robust_k} accuracy"
+        return f"worst-{self.kind} accuracy" if self.robust_k == 1 else f"worst-{self.robust_k} accuracy"
 
     def find(self, teacher: str, student: str) -> Row | None:
-        """The first row of these objectives."""
-        return next((row for row in self.rows if (row.teacher, row.student) == (teacher, student)), None)
+        """The first row of these objectives; standard distillation may be among the baselines alone."""
+        found = next((row for row in self.rows if (row.teacher, row.student) == (teacher, student)), None)
+        if found is None and (teacher, student) == ("standard", "standard"):
+            return self.find_baseline("standard-distillation")
+        return found
+
+    def find_baseline(self, kind: str) -> Row | None:
+        """The first row of a method."""
+        return next((row for row in self.baselines if row.student == kind), None)
 
 
 def make_table(sweep: Sweep) -> Table:
@@ -96,16 +132,51 @@ def make_table(sweep: Sweep) -> Table:
     Raises:
         ValueError: if a run is not finished.
     """
-    k = sweep.grid.robust_k
+    k, grid = sweep.grid.robust_k, sweep.grid
     validation = on_validation(sweep.cells, sweep.runs, robust_k=k)
-    chosen = select(sweep.cells, validation)
-    rows = []
-    for position in best_of_each_group(sweep.cells, validation):
+    chosen, why_not = None, ""
+    try:
+        chosen = select(sweep.cells, validation, grid.selection)
+    except NothingSelected as error:
+        why_not = str(error)
+
+    def row(position: int) -> Row:
         cell = sweep.cells[position]
         test = summarise(cell.runs, sweep.runs, "test", robust_k=k)
-        rows.append(Row(cell, validation[position], test, position == chosen))
-    names = tuple(read_split(rows[0].cell.runs[0], sweep.runs, "test")["class_names"])
-    return Table(sweep.grid.name, tuple(rows), names, sweep.grid.seeds, k, sweep.grid.teacher_seed == "matched")
+        return Row(cell, validation[position], test, position == chosen)
+
+    rows = [row(position) for position in best_of_each_group(sweep.cells, validation)]
+    others = [row(position) for position, cell in enumerate(sweep.cells) if cell.baseline is not None]
+    first = read_split(rows[0].cell.runs[0], sweep.runs, "test")
+    return Table(
+        grid.name,
+        tuple(row for row in rows if row.cell.baseline is None),
+        tuple(judged(first).get("names", first["class_names"])),
+        grid.seeds,
+        k,
+        grid.teacher_seed == "matched",
+        baselines=tuple(row for row in rows if row.cell.baseline is not None),
+        alternatives=_efficient_within_methods(others),
+        rule=grid.selection,
+        kind="class" if grid.grouping == "class" else "group",
+        published=grid.published,
+        why_not=why_not,
+        epochs=sweep.epochs(),
+        interval=None
+        if chosen is None
+        else interval_of(judged(read_split(sweep.cells[chosen].runs[0], sweep.runs, "test"))),
+    )
+
+
+def _efficient_within_methods(rows: list[Row]) -> tuple[Row, ...]:
+    methods: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        methods.setdefault(row.cell.group, []).append(row)
+    kept: list[Row] = []
+    for members in methods.values():
+        at = [(row.test.average.mean, row.test.robust.mean) for row in members]
+        kept += [members[position] for position in pareto_front(at)]
+    return tuple(kept)
 
 
 def grid_of(table: Table) -> tuple[list[str], list[tuple[str, list[Row | None]]]]:
@@ -148,7 +219,7 @@ def as_json(table: Table) -> list[dict[str, Any]]:
             "runs": row.folders,
             "seeds": list(table.seeds),
         }
-        for row in table.rows
+        for row in (*table.rows, *table.baselines)
     ]
 
 
@@ -158,7 +229,7 @@ def caption(table: Table) -> str:
         f"Test {table.robust_name} in percent, average accuracy in brackets; mean ± standard error over seeds "
         f"{', '.join(map(str, table.seeds))}; "
         + ("each student learns from the teacher of its own seed" if table.matched else "one teacher for all students")
-        + ". ★ chosen on validation."
+        + f". ★ chosen on validation{'' if table.rule is None else f': {in_words(table.rule)}'}."
     )
 
 
@@ -170,11 +241,6 @@ def to_ship(table: Table) -> str:
     temperature = f"temperature {chosen.cell.listening.temperature:g}"
     more = f"; {len(chosen.folders) - 1} repeats beside it are its equals" if len(chosen.folders) > 1 else ""
     return f"To ship: {chosen.folders[0]}/model.safetensors ({temperature}{more})."
-
-
-def write_markdown(table: Table, path: Path, *, command: str) -> None:
-    """Write the Markdown table to a file, with its caption and the command that regenerates it."""
-    path.write_text(f"{markdown(table)}\n{caption(table)} Regenerate with `{command}`.\n", encoding="utf-8")
 
 
 def _article(word: str) -> str:

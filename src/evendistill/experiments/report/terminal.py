@@ -4,8 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
 
+from evendistill.experiments.report.claims import claims
+from evendistill.experiments.report.methods import choice, methods
+from evendistill.experiments.report.standing import standings, volumes
 from evendistill.experiments.report.table import Table, caption, entry, grid_of, to_ship
 from evendistill.experiments.report.verdict import verdict
 from evendistill.maths.intervals import WorstClassInterval
@@ -25,9 +29,58 @@ def print_table(table: Table, page: Path) -> None:
         ]
         grid.add_row(name, *marked)
     console.print(grid)
+    print_methods(table)
     console.print(verdict(table), highlight=False)
     console.print(to_ship(table), highlight=False, soft_wrap=True)
     console.print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+def print_methods(table: Table) -> None:
+    """Print every baseline beside the selected student, and the paper's claims with their verdicts."""
+    if not table.baselines:
+        return
+    console = Console()
+    grid = Grid("method", f"{table.robust_name} %", "average %", "on validation %", "chosen there")
+    for row in methods(table):
+        title = f"[bold]{escape(row.title)} ★[/bold]" if row.selected else escape(row.title)
+        found = row.test.robust.percent(), row.test.average.percent(), row.validation.robust.percent()
+        grid.add_row(title, *found, choice(row.cell))
+    console.print(grid)
+    for claim in claims(table):
+        console.print(f"{claim.verdict}: {claim.text} ({claim.evidence})", highlight=False, markup=False)
+
+
+def print_standings(table: Table) -> None:
+    """Print where every student and baseline stands towards the frontier, and the areas."""
+    console = Console()
+    grid = Grid("combination", "average %", f"{table.robust_name} %", "standing")
+    for each in standings(table):
+        title = f"[bold]{escape(each.row.title)} ★[/bold]" if each.row.selected else escape(each.row.title)
+        grid.add_row(title, each.row.test.average.percent(), each.row.test.robust.percent(), escape(each.words))
+    console.print(grid)
+    areas = ", ".join(f"{name} {volume:.4f}" for name, volume in volumes(table).items())
+    console.print(f"area under the frontier, from 0 and 0 in fractions: {areas}", highlight=False)
+    console.print(f"epochs trained for it: {table.epochs:,}", highlight=False)
+
+
+def print_choice(chosen: dict[str, Any]) -> None:
+    """Print what a rule chose and what validation found."""
+    console, percent = Console(), {}
+    for name in ("average", "worst_class"):
+        found = chosen[f"validation_{name}_accuracy"]
+        percent[name] = f"{100 * found['mean']:.1f}" + ("" if found["se"] is None else f" ± {100 * found['se']:.1f}")
+    labels = f", {chosen['validation_labels']}-labelled" if chosen["validation_labels"] else ""
+    interval = chosen["validation_worst_class_interval"]
+    within = interval and (
+        f" (95 % bootstrap interval of the first run {100 * interval['lower']:.1f} to {100 * interval['upper']:.1f})"
+    )
+    lines = [
+        f"rule: {chosen['rule']}",
+        f"chosen: {chosen['student']}{labels} student of {chosen['teacher']} teacher, T {chosen['temperature']:g}",
+        f"on validation: worst {percent['worst_class']} %{within or ''}, average {percent['average']} %",
+        *(f"run: {name}" for name in chosen["runs"]),
+    ]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 def print_metrics(found: dict[str, Any], worst: WorstClassInterval) -> None:

@@ -6,6 +6,8 @@ from evendistill.experiments.report.table import Row, Table
 def verdict(table: Table) -> str:
     """A few sentences about a table: the choice, what it gained and paid, and how far to trust it."""
     chosen, plain = table.selected, table.find("standard", "standard")
+    if chosen is None and table.why_not:
+        return f"Nothing was selected: {table.why_not}."
     if chosen is None:
         return "There are no students to choose from."
     sentences = [_choice(table, chosen, plain)]
@@ -16,6 +18,11 @@ def verdict(table: Table) -> str:
         f"{'did not carry over to' if gap > 0 else 'were added on'} the test set"
         + (": the same examples moved the multipliers and made the choice." if overfitted else ".")
     )
+    if table.interval is not None and table.robust_k == 1:
+        sentences.append(
+            f"Of the run to ship the worst {table.kind} lies between {100 * table.interval.lower:.1f} and "
+            f"{100 * table.interval.upper:.1f} % (95 % bootstrap interval over the test examples)."
+        )
     if best := _better_on_test(table, chosen):
         sentences.append(
             f"On test the {best.title} did better ({best.test.robust.percent()} %), but validation did not say so."
@@ -34,7 +41,7 @@ def _choice(table: Table, chosen: Row, plain: Row | None) -> str:
 
 
 def _judged_itself(row: Row) -> bool:
-    return row.cell.student is not None and row.cell.student.alpha > 0
+    return row.cell.student is not None and row.cell.student.is_adversarial
 
 
 def _better_on_test(table: Table, chosen: Row) -> Row | None:

@@ -1,0 +1,109 @@
+"""Baselines as cells: each method under the recipe's own data, networks, schedule and seeds."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+from evendistill.experiments.cells import Cell, Teachers, shifted_runs, student_runs, students_of, teacher_runs
+from evendistill.experiments.listening import Labels, listenings
+from evendistill.experiments.methods import APPLIES, BaselineSpec
+from evendistill.experiments.objectives import (
+    AdaAlphaSpec,
+    AdaMarginSpec,
+    AnyObjective,
+    BalancedKDSpec,
+    GroupDROSpec,
+    LogitAdjustmentSpec,
+    ObjectiveSpec,
+    PostShiftSpec,
+    ShiftSpec,
+)
+from evendistill.experiments.recipe import GridSpec
+from evendistill.experiments.spec import ListeningSpec
+from evendistill.training.recipe import Recipe
+
+TRADE_OFFS = {"standard-distillation": "standard", "balanced-student": "balanced", "robust-student": "robust"}
+PER = ("example", "class")
+
+
+def baseline_cells(grid: GridSpec) -> tuple[Cell, ...]:
+    """The cells of every baseline that the recipe names; several of one method differ in hyper-parameters."""
+    cells: list[Cell] = []
+    for baseline in grid.baselines:
+        cells += _cells(grid, baseline)
+    return tuple(cells)
+
+
+def _cells(grid: GridSpec, baseline: BaselineSpec) -> Iterator[Cell]:
+    match baseline.kind:
+        case "group-dro-train":
+            for adjustment in baseline.adjustments:
+                yield _alone(grid, baseline, GroupDROSpec(kind="group-dro", adjustment=adjustment))
+        case "group-dro-validation":
+            yield _alone(grid, baseline, _group_dro())
+        case "reweighted":
+            yield _alone(grid, baseline, ObjectiveSpec(alpha=0.0, form="weighted"))
+        case "post-shift":
+            yield _shifted(grid, baseline, PostShiftSpec(kind="post-shift"))
+        case "logit-adjustment":
+            for tau in baseline.taus:
+                yield _shifted(grid, baseline, LogitAdjustmentSpec(kind="logit-adjustment", tau=tau))
+        case _:
+            yield from _distilled(grid, baseline)
+
+
+def _distilled(grid: GridSpec, baseline: BaselineSpec) -> Iterator[Cell]:
+    """The students of one teacher under every hyper-parameter of the method."""
+    teachers = teacher_runs(grid, baseline.teacher)
+    for objective, listening in product(_objectives(baseline), listenings(students_of(grid), is_adversarial=False)):
+        if not objective.is_adversarial:
+            yield _taught(grid, baseline, objective, teachers, listening)
+            continue
+        labels: tuple[Labels, ...] | None = ("true",) if baseline.kind == "distilled-group-dro" else None
+        for judged in listenings(students_of(grid), is_adversarial=True, labels=labels):
+            if judged.temperature == listening.temperature:
+                yield _taught(grid, baseline, objective, teachers, judged)
+
+
+def _objectives(baseline: BaselineSpec) -> list[AnyObjective]:
+    match baseline.kind:
+        case "ada-margin":
+            return [AdaMarginSpec(kind="ada-margin", per=per) for per in PER]
+        case "ada-alpha":
+            return [AdaAlphaSpec(kind="ada-alpha", per=per) for per in PER]
+        case "balanced-kd":
+            return [BalancedKDSpec(kind="balanced-kd")]
+        case "distilled-group-dro":
+            return [_group_dro()]
+        case _:
+            return [ObjectiveSpec.model_validate(TRADE_OFFS[baseline.kind])]
+
+
+def _group_dro() -> GroupDROSpec:
+    return GroupDROSpec(kind="group-dro", multipliers="validation")
+
+
+def _alone(grid: GridSpec, baseline: BaselineSpec, objective: AnyObjective) -> Cell:
+    """The student's network without a teacher."""
+    runs = student_runs(grid, objective, None, None, _training(grid, baseline))
+    return Cell(None, objective, None, runs, baseline)
+
+
+def _taught(
+    grid: GridSpec, baseline: BaselineSpec, objective: AnyObjective, teachers: Teachers, listening: ListeningSpec
+) -> Cell:
+    runs = student_runs(grid, objective, teachers, listening, _training(grid, baseline))
+    return Cell(baseline.teacher, objective, listening, runs, baseline)
+
+
+def _shifted(grid: GridSpec, baseline: BaselineSpec, shift: ShiftSpec) -> Cell:
+    runs = shifted_runs(grid, teacher_runs(grid, baseline.teacher), shift)
+    return Cell(baseline.teacher, None, None, runs, baseline)
+
+
+def _training(grid: GridSpec, baseline: BaselineSpec) -> Recipe:
+    """The students' training; multipliers of group DRO that validation moves have a gain and a step of their own."""
+    training = students_of(grid).training or grid.training
+    if baseline.kind not in APPLIES["gain"]:
+        return training
+    return replace(training, gain=baseline.gain, multiplier_step=baseline.multiplier_step)

@@ -1,0 +1,116 @@
+"""Cells of a table and the runs that fill them."""
+
+from dataclasses import dataclass
+
+from evendistill.experiments.methods import BaselineSpec
+from evendistill.experiments.objectives import AnyObjective, ObjectiveSpec, ShiftSpec
+from evendistill.experiments.recipe import GridSpec, StudentsSpec
+from evendistill.experiments.spec import ListeningSpec, RunSpec
+from evendistill.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of choices, repeated over seeds.
+
+    Attributes:
+        teacher: objective of the teacher; None where there is none.
+        student: objective of the student; None for the teacher itself, or a shift of it.
+        listening: how the student listens; None if it has no teacher, or is the teacher.
+        runs: one a seed.
+        baseline: the method that the cell belongs to; None in the grid of teachers and students.
+    """
+
+    teacher: ObjectiveSpec | None
+    student: AnyObjective | None
+    listening: ListeningSpec | None
+    runs: tuple[RunSpec, ...]
+    baseline: BaselineSpec | None = None
+
+    @property
+    def validation_labels(self) -> str | None:
+        """Whose labels move the multipliers; None where none move."""
+        return self.listening.validation_labels if self.listening else None
+
+    @property
+    def is_student(self) -> bool:
+        """Whether it is in the grid and learns from a teacher: one of these is selected."""
+        return self.student is not None and self.baseline is None
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """The cell of the paper's table: its hyper-parameters are chosen on validation."""
+        method = None if self.baseline is None else self.baseline.kind
+        student = None if self.student is None or method else self.student
+        return self.teacher, student, self.validation_labels, method
+
+
+Teachers = dict[int, RunSpec]
+
+
+def teacher_runs(grid: GridSpec, objective: ObjectiveSpec) -> Teachers:
+    """Teachers by seed: one for each seed of the grid, and the fixed one where there is one."""
+    seeds = set(grid.seeds) | ({grid.teacher_seed.fixed} if grid.teacher_seed != "matched" else set())
+    return {
+        seed: RunSpec(
+            data=grid.data,
+            network=grid.teachers.network,
+            objective=objective,
+            training=grid.teachers.training or grid.training,
+            initialisation_seed=seed,
+            order_seed=seed,
+            robust_k=grid.robust_k,
+            view=grid.view,
+            grouping=grid.grouping,
+        )
+        for seed in sorted(seeds)
+    }
+
+
+def teacher_of(grid: GridSpec, teachers: Teachers, seed: int) -> RunSpec:
+    """The teacher that the student of this seed learns from."""
+    return teachers[seed if grid.teacher_seed == "matched" else grid.teacher_seed.fixed]
+
+
+def students_of(grid: GridSpec) -> StudentsSpec:
+    """The students of a recipe; ``ValueError`` if it has none."""
+    if grid.students is None:
+        raise ValueError("the recipe has no students")
+    return grid.students
+
+
+def student_runs(
+    grid: GridSpec,
+    objective: AnyObjective,
+    teachers: Teachers | None,
+    listening: ListeningSpec | None,
+    training: Recipe | None = None,
+) -> tuple[RunSpec, ...]:
+    """One run a seed of the student's network, with a teacher or, if both are None, without."""
+    students = students_of(grid)
+    return tuple(
+        RunSpec(
+            data=grid.data,
+            network=students.network,
+            objective=objective,
+            training=training or students.training or grid.training,
+            initialisation_seed=seed,
+            order_seed=seed,
+            robust_k=grid.robust_k,
+            view=grid.view,
+            grouping=grid.grouping,
+            teacher=None if teachers is None else teacher_of(grid, teachers, seed),
+            listening=listening,
+        )
+        for seed in grid.seeds
+    )
+
+
+def shifted_runs(grid: GridSpec, teachers: Teachers, shift: ShiftSpec) -> tuple[RunSpec, ...]:
+    """One run a seed of the same teachers, shifted; nothing is trained, so there is one for each seed's own."""
+
+    def shifted(teacher: RunSpec) -> RunSpec:
+        told = {name: getattr(teacher, name) for name in RunSpec.model_fields}
+        return RunSpec(**told | {"teacher": teacher, "shift": shift})
+
+    return tuple(shifted(teachers[seed]) for seed in grid.seeds)

@@ -1,0 +1,24 @@
+"""The tables of a sweep as one Markdown file, to be kept beside the runs or committed."""
+
+from pathlib import Path
+
+from evendistill.experiments.report.claims import claims_markdown
+from evendistill.experiments.report.methods import methods_markdown
+from evendistill.experiments.report.table import Table, caption, markdown
+from evendistill.experiments.report.verdict import verdict
+
+TABLE_2 = (
+    "Every method under the same data, networks, schedule and seeds; its hyper-parameters are those with the best "
+    "robust metric on validation. AdaMargin and AdaAlpha are our reconstructions; the search of post-shift is ours, "
+    "and so are gain and step of group DRO that validation moves."
+)
+
+
+def write_markdown(table: Table, path: Path, *, command: str) -> None:
+    """Write the tables to a file, with their caption, the verdict, and the command that regenerates them."""
+    parts = [f"{markdown(table)}\n{caption(table)} Regenerate with `{command}`.\n"]
+    if table.baselines:
+        parts += [f"## Beside what others would use\n\n{methods_markdown(table)}\n{TABLE_2}\n"]
+        parts += [f"## What the paper claims\n\n{claims_markdown(table)}"]
+        parts += [f"## In words\n\n{verdict(table)}\n"]
+    path.write_text("\n".join(parts), encoding="utf-8")
