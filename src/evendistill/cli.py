@@ -53,7 +53,7 @@ def demo(
     from evendistill.experiments.demo import write_demo_recipe
 
     recipe = write_demo_recipe(out, seeds=seeds)
-    told = {"jobs": jobs or cores()}
+    told = {"jobs": jobs or cores(), "pack": None, "minutes": None}
     sweep_and_report(recipe, out / "runs", out / "report", told, as_json, f"evendistill demo --seeds {seeds}")
 
 
@@ -169,21 +169,24 @@ def status(
 def evaluate(
     scores: Annotated[Path, typer.Argument(help=".npz with arrays scores and labels, or .npy or .csv of scores.")],
     labels: Annotated[Path | None, typer.Option(help=".npy or .csv of labels, if not in the same file.")] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="The same of groups, to be judged in the place of classes.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Per-class metrics of anyone's scores against labels."""
-    from evendistill.experiments.arrays import read_scores
+    from evendistill.experiments.arrays import read_groups, read_scores
     from evendistill.training.evaluation import evaluate as evaluate_scores
     from evendistill.training.evidence import evidence
 
-    metrics = evaluate_scores(*read_scores(scores, labels))
+    metrics = evaluate_scores(*read_scores(scores, labels), None if groups is None else read_groups(groups))
     found, worst = evidence(metrics), metrics.worst_class_interval()
     if as_json:
         print_json({**found, "worst_class_interval": vars(worst)})
         return
     from evendistill.experiments.report.terminal import print_metrics
 
-    print_metrics(found, worst)
+    print_metrics(found, worst, "class" if groups is None else "group")
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from evendistill.experiments.arrays import read_scores
+from evendistill.experiments.arrays import read_groups, read_scores
+from evendistill.training.evaluation import evaluate
 
 SCORES = np.random.default_rng(0).normal(size=(4, 3))
 LABELS = np.array([0, 2, 1, 0])
@@ -135,3 +136,13 @@ def test_a_damaged_file_is_refused_by_name(folder, name, damage):
 @pytest.mark.parametrize(("scores", "labels"), [("missing.npz", None), ("scores.npy", "missing.npz")])
 def test_a_missing_file_is_refused_by_name(folder, scores, labels):
     refused(folder, scores, labels, naming="missing.npz", saying="there is no such file")
+
+
+def test_groups_are_read_like_labels_and_judged_in_the_place_of_classes(tmp_path):
+    path = tmp_path / "predictions.npz"
+    np.savez(path, scores=np.eye(3)[[0, 1, 2, 0]], labels=[0, 1, 2, 1], groups=[0, 0, 1, 1])
+    scores, labels = read_scores(path)
+    assert evaluate(scores, labels, read_groups(path)).recalls.tolist() == [1.0, 0.5]
+    np.savez(path, groups=[0.5, 1.0])
+    with pytest.raises(ValueError, match="groups must be whole numbers"):
+        read_groups(path)

@@ -34,6 +34,19 @@ def read_scores(scores: Path, labels: Path | None = None) -> tuple[Tensor, Tenso
     return _floating(first, scores), _integers(second, labels)
 
 
+def read_groups(groups: Path) -> Tensor:
+    """Read the group of each example ``(N,)``, from 0.
+
+    Args:
+        groups: ``.npy`` or ``.csv``, or ``.npz`` with an array ``groups``.
+
+    Raises:
+        ValueError: as :func:`read_scores`.
+    """
+    found = _read(groups)
+    return _integers(found.get("groups") if isinstance(found, dict) else found, groups, "groups")
+
+
 def _read(path: Path) -> Any:  # noqa: ANN401 - an array, or a mapping of them
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
@@ -54,9 +67,9 @@ def _floating(values: Any, path: Path) -> Tensor:  # noqa: ANN401
     return torch.from_numpy(values.astype(np.float64))
 
 
-def _integers(values: Any, path: Path) -> Tensor:  # noqa: ANN401
+def _integers(values: Any, path: Path, name: str = "labels") -> Tensor:  # noqa: ANN401
     if not isinstance(values, np.ndarray) or values.ndim != 1 or not _whole(values):
-        raise ValueError(f"{path}: labels must be whole numbers of shape (N,), got {_kind(values)}")
+        raise ValueError(f"{path}: {name} must be whole numbers of shape (N,), got {_kind(values)}")
     return torch.from_numpy(values.astype(np.int64))
 
 

@@ -18,7 +18,16 @@ from evendistill.experiments.results import is_finished
 from evendistill.experiments.spec import RunSpec
 from evendistill.experiments.together import train_together
 
-COMPARABLE = ("data", "seeds", "robust_k", "grouping", "teacher_seed", "selection")
+COMPARABLE = ("data", "view", "training", "seeds", "robust_k", "grouping", "teacher_seed", "selection")
+
+
+def _comparable(grid: GridSpec) -> dict[str, object]:
+    """What must be the same for rows to share a table: a row is named by objectives alone."""
+    found: dict[str, object] = {name: getattr(grid, name) for name in COMPARABLE}
+    for side in ("teachers", "students"):
+        members = getattr(grid, side)
+        found |= {f"{side}.{name}": members and getattr(members, name) for name in ("network", "training")}
+    return found
 
 
 def _plain(value: object) -> str:
@@ -79,8 +88,8 @@ class Sweep:
         """
         first, *others = sweeps
         for other in others:
-            for name in COMPARABLE:
-                ours, theirs = getattr(first.grid, name), getattr(other.grid, name)
+            rows = zip(_comparable(first.grid).items(), _comparable(other.grid).values(), strict=True)
+            for (name, ours), theirs in rows:
                 if ours != theirs:
                     raise ValueError(
                         f"{first.recipe} and {other.recipe} differ in {name}, so they cannot share a table: "

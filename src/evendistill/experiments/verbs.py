@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,22 +22,22 @@ def sweep_and_report(recipe: Path, runs: Path, report: Path, told: dict[str, Any
 
     if runs.exists() and not runs.is_dir():
         raise ValueError(f"{runs} is a file; runs need a folder")
-    trained, sweep, is_over = 0, Sweep.read(recipe, runs), False
+    trained, sweep, is_over, minutes, start = 0, Sweep.read(recipe, runs), False, told["minutes"], time.monotonic()
     while not is_over:  # once more if trials had to decide first what to train
         missing, is_over = len(sweep.missing()), not sweep.is_trial
+        told["minutes"] = None if minutes is None else max(0.0, minutes - (time.monotonic() - start) / 60)
         with progress(len(sweep.needed), missing) as on_outcome:
             outcomes = sweep.train(on_outcome=on_outcome, **told)
-        if not is_first_process():
-            return
         if failed := [outcome for outcome in outcomes if outcome.error]:
             print_failures(sweep, failed)
             raise SystemExit(2 if all(outcome.is_input for outcome in failed) else 1)
         if still := len(sweep.missing()):
-            told_of = f"{still} of {len(sweep.needed)} runs are unfinished; the same command goes on from here"
-            fail(f"time is up, {told_of}", 3)
+            going = f"{still} of {len(sweep.needed)} runs are unfinished; the same command goes on from here"
+            fail(f"time is up, {going}", 3)
         trained += missing
         sweep = Sweep.read(recipe, runs)
-    report_on(sweep, report, as_json, command, trained=trained)
+    if is_first_process():
+        report_on(sweep, report, as_json, command, trained=trained)
 
 
 def joined(recipes: list[Path], out: Path, data: str | None) -> "Sweep":

@@ -83,10 +83,10 @@ def print_choice(chosen: dict[str, Any]) -> None:
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
-def print_metrics(found: dict[str, Any], worst: WorstClassInterval) -> None:
-    """Print per-class recalls with their intervals, and the summaries."""
+def print_metrics(found: dict[str, Any], worst: WorstClassInterval, kind: str = "class") -> None:
+    """Print the recall of each class, or group, with its interval, and the summaries."""
     console = Console()
-    grid = Grid("class", "examples", "recall %", "95 % interval (Wilson)")
+    grid = Grid(kind, "examples", "recall %", "95 % interval (Wilson)")
     for label, recall in enumerate(found["recalls"]):
         lower, upper = found["recall_lower"][label], found["recall_upper"][label]
         shown = ("absent", "") if recall is None else (f"{100 * recall:.1f}", f"{100 * lower:.1f} to {100 * upper:.1f}")
@@ -97,6 +97,6 @@ def print_metrics(found: dict[str, Any], worst: WorstClassInterval) -> None:
         f"harmonic mean of recalls {100 * found['harmonic_mean']:.1f} %"
     )
     console.print(
-        f"worst class {found['worst_class']}: {100 * worst.estimate:.1f} %, 95 % bootstrap interval "
+        f"worst {kind} {found['worst_class']}: {100 * worst.estimate:.1f} %, 95 % bootstrap interval "
         f"{100 * worst.lower:.1f} to {100 * worst.upper:.1f}, bias of the least recall {100 * worst.bias:+.1f} points"
     )
