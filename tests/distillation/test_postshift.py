@@ -1,11 +1,13 @@
-"""Post-shift against brute force."""
+"""Post-shift against brute force, logit adjustment against its formula."""
 
 import itertools
+import math
 
 import pytest
 import torch
 
 import evendistill as ed
+from evendistill.distillation.postshift import logit_adjustment
 
 
 def task(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -68,3 +70,29 @@ def test_what_it_cannot_do_it_says():
         ed.PostShift().fit(scores[:3], torch.tensor([0, 1, 7]))
     with pytest.raises(ValueError, match="iterations and steps must be positive"):
         ed.PostShift(first_step=0.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_on_its_own_examples_it_is_at_least_as_good_as_logit_adjustment(seed):
+    scores, labels = task(seed)
+    log_priors = (labels.bincount() / len(labels)).log()
+    shifted = ed.evaluate(ed.PostShift().fit(scores, labels).transform(scores), labels).worst_class_accuracy
+    for tau in (0.0, 0.5, 1.0, 1.5, 2.0):
+        adjusted = scores + logit_adjustment(log_priors, tau=tau)
+        assert shifted >= ed.evaluate(adjusted, labels).worst_class_accuracy
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.5, 1.0, 2.0])
+def test_logit_adjustment_takes_tau_log_priors_from_the_scores(tau):
+    priors = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)
+    costs = logit_adjustment(priors.log(), tau=tau)
+    assert costs.mean().item() == pytest.approx(0, abs=1e-12)
+    for one, other in itertools.combinations(range(3), 2):
+        ratio = math.exp(costs[one] - costs[other])
+        assert ratio == pytest.approx((priors[other] / priors[one]).item() ** tau)
+
+
+@pytest.mark.parametrize("tau", [-0.1, math.inf, math.nan])
+def test_a_tau_that_cannot_be_is_refused(tau):
+    with pytest.raises(ValueError, match=f"^tau must be non-negative and finite, got {tau}$"):
+        logit_adjustment(torch.zeros(3), tau=tau)

@@ -1,4 +1,4 @@
-"""Wilson's interval against scipy, the bootstrap against resampled examples and against the exact law of the least."""
+"""Wilson's interval and Student's t against scipy, the bootstrap against examples and the exact law of the least."""
 
 import math
 
@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
+from scipy.stats import t as student_t
 
-from evendistill.maths.intervals import wilson_interval, worst_class_interval
+from evendistill.maths.intervals import student_t_quantile, wilson_interval, worst_class_interval
 
 
 def seeded_generator(seed=0):
@@ -118,3 +119,20 @@ def test_a_class_with_a_single_example_is_present():
 def test_there_must_be_something_to_resample():
     with pytest.raises(ValueError, match=r"^there are no examples to resample$"):
         worst_class_interval(torch.tensor([0, 0]), torch.tensor([0, 0]), generator=seeded_generator())
+
+
+@given(st.floats(0.501, 0.9999), st.integers(1, 400))
+def test_the_quantile_of_student_s_t_is_that_of_scipy(level, freedom):
+    assert student_t_quantile(level, freedom) == pytest.approx(student_t.ppf(level, freedom), rel=1e-8)
+
+
+@pytest.mark.parametrize("freedom", range(1, 12))
+def test_the_quantile_is_right_at_the_few_seeds_that_people_have(freedom):
+    for level in (0.9, 0.95, 0.975, 0.99):
+        assert student_t_quantile(level, freedom) == pytest.approx(student_t.ppf(level, freedom), rel=1e-10)
+
+
+@pytest.mark.parametrize(("level", "freedom"), [(0.5, 3), (0.4, 3), (1.0, 3), (0.95, 0), (math.nan, 2)])
+def test_a_quantile_that_is_not_there_is_refused(level, freedom):
+    with pytest.raises(ValueError, match=r"^level must lie in \(0\.5, 1\) and freedom be at least 1, got "):
+        student_t_quantile(level, freedom)

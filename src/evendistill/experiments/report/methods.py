@@ -50,6 +50,21 @@ def choice(cell: Cell) -> str:
     return ", ".join(words)
 
 
+def printed_beside(table: Table) -> list[tuple[str, str, str]]:
+    """Every combination that was printed: its title, what was measured, what was printed. Baselines have their own."""
+    rows = [row for row in table.rows if printed(row, table)]
+    return [
+        (row.title, f"{row.test.robust.percent()} ({row.test.average.percent()})", printed_words(row, table))
+        for row in rows
+    ]
+
+
+def printed_markdown(table: Table) -> str:
+    """The same in Markdown; empty if nothing was printed of these networks and seeds."""
+    lines = [("combination", "measured", "printed"), ("---", "---", "---"), *printed_beside(table)]
+    return "" if len(lines) == 2 else "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
 def printed(row: Row, table: Table) -> list[Published]:
     """What was printed for this combination with these networks and this way of pairing seeds."""
     if table.published is None:

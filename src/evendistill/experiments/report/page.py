@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 
 from evendistill.experiments.report.claims import claims
-from evendistill.experiments.report.methods import choice, methods, printed_words
+from evendistill.experiments.report.methods import choice, methods, printed_beside, printed_words
 from evendistill.experiments.report.picture import frontier_figure, recall_rows, recalls_figure, write_frontier
 from evendistill.experiments.report.table import Table, caption, entry, grid_of, to_ship
 from evendistill.experiments.report.verdict import verdict
@@ -58,7 +58,7 @@ def _page(table: Table, command: str) -> str:
 <h2>Every combination</h2>
 <p>{escape(caption(table))}</p>
 <div class="scroll">{_html_table(table)}</div>
-{_html_methods(table)}<h2>Recall of each {table.kind}</h2>
+{_html_printed(table)}{_html_methods(table)}<h2>Recall of each {table.kind}</h2>
 <figure>{recalls}</figure>
 <div class="scroll">{_html_recalls(table)}</div>
 <h2>How to regenerate these numbers</h2>
@@ -76,6 +76,15 @@ def _html_table(table: Table) -> str:
         entries = "".join(f"<td{mark}>{escape(entry(row))}</td>" for mark, row in zip(marks, rows, strict=True))
         body += f'<tr><th scope="row">{escape(title)}</th>{entries}</tr>'
     return f'<table><thead><tr><th scope="col">student</th>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _html_printed(table: Table) -> str:
+    """What was printed of these combinations; nothing if nothing was."""
+    body = [(title, [measured, published], False) for title, measured, published in printed_beside(table)]
+    if not body:
+        return ""
+    head = ["combination", "measured", "printed"]
+    return f'<h2>Measured beside printed</h2>\n<div class="scroll">{_lines(head, body)}</div>\n'
 
 
 def _html_methods(table: Table) -> str:

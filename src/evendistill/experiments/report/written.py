@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from evendistill.experiments.report.claims import claims_markdown
-from evendistill.experiments.report.methods import methods_markdown
+from evendistill.experiments.report.methods import methods_markdown, printed_markdown
 from evendistill.experiments.report.table import Table, caption, markdown
 from evendistill.experiments.report.verdict import verdict
 
@@ -17,6 +17,8 @@ TABLE_2 = (
 def write_markdown(table: Table, path: Path, *, command: str) -> None:
     """Write the tables to a file, with their caption, the verdict, and the command that regenerates them."""
     parts = [f"{markdown(table)}\n{caption(table)} Regenerate with `{command}`.\n"]
+    if beside := printed_markdown(table):
+        parts += [f"## Measured beside printed\n\n{beside}"]
     if table.baselines:
         parts += [f"## Beside what others would use\n\n{methods_markdown(table)}\n{TABLE_2}\n"]
         parts += [f"## What the paper claims\n\n{claims_markdown(table)}"]
