@@ -30,5 +30,5 @@ def choice(sweep: Sweep, rule: Rule) -> dict[str, Any]:
         "validation_average_accuracy": vars(summary.average),
         "validation_worst_class_accuracy": vars(summary.robust),
         "validation_worst_class_interval": interval and vars(interval),
-        "runs": [run.folder_name for run in cell.runs],
+        "runs": [str((sweep.runs / run.folder_name).resolve()) for run in cell.runs],
     }

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from evendistill.experiments.objectives import ObjectiveSpec, Spec
 
@@ -91,4 +91,13 @@ def _all(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
     return list(TITLES) if value == "all" else value
 
 
-Baselines = Annotated[tuple[BaselineSpec, ...], Field(strict=False), BeforeValidator(_all)]
+def _distinct(baselines: tuple[BaselineSpec, ...]) -> tuple[BaselineSpec, ...]:
+    """A method told twice would be two rows of the table."""
+    told = [(baseline.kind, baseline.teacher) for baseline in baselines]
+    for position, method in enumerate(told):
+        if method in told[:position]:
+            raise ValueError(f"must differ from one another, got {method[0]} twice")
+    return baselines
+
+
+Baselines = Annotated[tuple[BaselineSpec, ...], Field(strict=False), BeforeValidator(_all), AfterValidator(_distinct)]

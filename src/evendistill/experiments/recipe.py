@@ -20,7 +20,7 @@ from pydantic import (
 from evendistill.experiments.methods import Baselines, BaselineSpec
 from evendistill.experiments.objectives import AnyObjective, ObjectiveSpec, Spec
 from evendistill.experiments.published_numbers import read_published
-from evendistill.experiments.rules import BestRobust, HalvingSpec, Rule
+from evendistill.experiments.rules import RULES, BestRobust, HalvingSpec, Rule
 from evendistill.experiments.spec import (
     ConvnetSpec,
     DataSpec,
@@ -239,6 +239,7 @@ def _field_names() -> set[str]:
         FixedTeacher,
         BaselineSpec,
         HalvingSpec,
+        *RULES,
     ]
     networks: list[type[BaseModel]] = [MlpSpec, ConvnetSpec, ResNetSpec, OwnSpec, TimmSpec]
     return {name for spec in [*grid, *networks] for name in spec.model_fields} | set(Recipe.__dataclass_fields__)

@@ -55,6 +55,7 @@ class RobustAbove(Spec):
     average_floor: Share
 
 
+RULES = (PaperRule, BestRobust, WeightedSum, AverageAbove, RobustAbove)
 Rule = Annotated[PaperRule | BestRobust | WeightedSum | AverageAbove | RobustAbove, Field(discriminator="rule")]
 
 
