@@ -86,3 +86,14 @@ def test_multiply_adds_of_the_network(found: Found) -> None:
     blocks = 2 * 32 * 32 * 16 * 144, 16 * 16 * 32 * (144 + 288), 8 * 8 * 64 * (288 + 576)
     for row in found("flops")["networks"]:  # written out for ResNet-8, whose shortcuts have no weights
         assert row["forward multiply-adds per image"] == stem + sum(blocks) + 64 * 10
+
+
+def test_estimators_are_tabled_and_drawn(tmp_path):
+    out = tmp_path / "estimators.md"
+    command = [sys.executable, "-m", "benchmarks.estimators", "--smoke", "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    lines = out.read_text(encoding="utf-8").splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:6]] == ["| the truth", "| sharpened", "| partial", "| blind"]
+    assert lines[2].split(" | ")[2] == "0.000 ± 0.000"  # the truth is calibrated
+    assert lines[5].split(" | ")[4] == "0.000 ± 0.000"  # and a blind teacher seems so on its own score
+    assert "<svg" in out.with_suffix(".svg").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from evendistill import models
     from evendistill.api import distill, train
     from evendistill.data.datasets import Data, load_data
+    from evendistill.distillation.diagnose import Diagnosis, diagnose
     from evendistill.distillation.postshift import PostShift
     from evendistill.distillation.teacher import TeacherScores
     from evendistill.maths.metrics import Metrics
@@ -29,6 +30,7 @@ _HOMES = {
     "Balanced": "objectives.tradeoff",
     "BalancedKD": "objectives.balancedkd",
     "Data": "data.datasets",
+    "Diagnosis": "distillation.diagnose",
     "GroupDRO": "objectives.groupdro",
     "Metrics": "maths.metrics",
     "PostShift": "distillation.postshift",
@@ -39,6 +41,7 @@ _HOMES = {
     "Standard": "objectives.tradeoff",
     "TeacherScores": "distillation.teacher",
     "TradeOff": "objectives.tradeoff",
+    "diagnose": "distillation.diagnose",
     "distill": "api",
     "evaluate": "training.evaluation",
     "load_data": "data.datasets",
@@ -51,6 +54,7 @@ __all__ = [
     "Balanced",
     "BalancedKD",
     "Data",
+    "Diagnosis",
     "GroupDRO",
     "Metrics",
     "PostShift",
@@ -61,6 +65,7 @@ __all__ = [
     "Standard",
     "TeacherScores",
     "TradeOff",
+    "diagnose",
     "distill",
     "evaluate",
     "load_data",

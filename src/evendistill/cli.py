@@ -189,6 +189,29 @@ def evaluate(
     print_metrics(found, worst, "class" if groups is None else "group")
 
 
+@app.command(
+    epilog="Example: evendistill diagnose teacher-a.npz teacher-b.npz    (arrays: scores, N x C, and labels, N)"
+)
+def diagnose(
+    teachers: Annotated[
+        list[Path], typer.Argument(help="Scores on held-out examples, in the files that evaluate takes.")
+    ],
+    labels: Annotated[Path | None, typer.Option(help=".npy or .csv of labels, if not in the same files.")] = None,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="The files hold probabilities.")] = False,
+    temperature: Annotated[float, typer.Option(help="Divides raw scores.")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """How well teachers are calibrated on each class, which is what a robust student needs of them."""
+    from evendistill.experiments.report.terminal import print_diagnosis
+    from evendistill.experiments.teachers import diagnose_files
+
+    found = diagnose_files(teachers, labels, probabilities=probabilities, temperature=temperature)
+    if as_json:
+        print_json(found)
+    else:
+        print_diagnosis(found)
+
+
 def main() -> None:
     """Run the command line; whatever is wrong with the input becomes one line and exit code 2."""
     warnings.showwarning = lambda message, *_: typer.echo(f"warning: {message}", err=True)
