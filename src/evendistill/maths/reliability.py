@@ -8,11 +8,14 @@ from torch import Tensor
 
 CLASSES_AT_ONCE = 64  # float64 columns in memory at once: 50,000 rows of a thousand classes would take gigabytes
 HALVINGS = 30
+DRAWN_AT_ONCE = 25
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
     """Bins of each class's own probability; of B bins those that no example falls into have count 0.
+
+    Before B there may be further dimensions, for bins that were drawn anew.
 
     Attributes:
         count: ``(B, C)`` examples in each bin.
@@ -29,27 +32,27 @@ class Reliability:
     @property
     def shares(self) -> Tensor:
         """``(B, C)`` of the examples in each bin, columns that sum to one."""
-        return self.count / self.count.sum(dim=0)
+        return self.count / self.count.sum(dim=-2, keepdim=True)
 
     @property
     def marginals(self) -> Tensor:
         """``(C,)`` mean probability of each class."""
-        return (self.shares * self.confidence).sum(dim=0)
+        return (self.shares * self.confidence).sum(dim=-2)
 
     @property
     def priors(self) -> Tensor:
         """``(C,)`` share of the examples that are of each class."""
-        return (self.shares * self.frequency).sum(dim=0)
+        return (self.shares * self.frequency).sum(dim=-2)
 
     @property
     def expected_error(self) -> Tensor:
         r"""``(C,)`` class-wise expected calibration error, :math:`\sum_b w_b |\bar p_b - \bar y_b|`."""
-        return (self.shares * (self.confidence - self.frequency).abs()).sum(dim=0)
+        return (self.shares * (self.confidence - self.frequency).abs()).sum(dim=-2)
 
     @property
     def gaps(self) -> Tensor:
         """``(B, C)`` what a class's probability and its frequency differ by, each over its own mean."""
-        return self.confidence / self.marginals - self.frequency / self.priors
+        return self.confidence / self.marginals.unsqueeze(-2) - self.frequency / self.priors.unsqueeze(-2)
 
     @property
     def noise(self) -> Tensor:
@@ -57,8 +60,8 @@ class Reliability:
         count = self.count.clamp_min(1)
         # (k + 1/2) / (n + 1): a bin without one example of the class is not certain that there are none
         smoothed = (self.frequency * count + 0.5) / (count + 1)
-        labels = smoothed * (1 - smoothed) / count / self.priors**2
-        return (labels + self.spread / count / self.marginals**2).sqrt()
+        labels = smoothed * (1 - smoothed) / count / self.priors.unsqueeze(-2) ** 2
+        return (labels + self.spread / count / self.marginals.unsqueeze(-2) ** 2).sqrt()
 
 
 def reliability(probabilities: Tensor, labels: Tensor, *, bins: int = 15) -> Reliability:
@@ -76,24 +79,25 @@ def reliability(probabilities: Tensor, labels: Tensor, *, bins: int = 15) -> Rel
         raise ValueError(f"bins must be at least 1, got {bins}")
     parts = []
     for start in range(0, probabilities.shape[1], CLASSES_AT_ONCE):
-        columns = probabilities[:, start : start + CLASSES_AT_ONCE].double()
-        truth = labels.unsqueeze(1) == torch.arange(start, start + columns.shape[1])
-        parts.append(_binned(columns, truth.double(), bins))
-    return Reliability(*(torch.cat(each, dim=1) for each in zip(*parts, strict=True)))
+        rows = probabilities[:, start : start + CLASSES_AT_ONCE].T.contiguous().double()  # sorting wants neighbours
+        truth = torch.arange(start, start + len(rows)).unsqueeze(1) == labels
+        parts.append(_binned(rows, truth.double(), bins))
+    return Reliability(*(torch.cat(each).T for each in zip(*parts, strict=True)))
 
 
-def _binned(columns: Tensor, truth: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    ordered = columns.sort(dim=0).values
-    cuts = torch.arange(1, bins) * len(ordered) // bins
-    place = torch.searchsorted(ordered[cuts].T.contiguous(), columns.T.contiguous(), right=True).T
+def _binned(rows: Tensor, truth: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Count, mean, variance and share of the class in each bin, ``(C, B)``, from ``(C, N)``."""
+    cuts = torch.arange(1, bins) * rows.shape[1] // bins
+    edges = rows.sort(dim=1).values[:, cuts].contiguous()
+    place = torch.searchsorted(edges, rows, right=True)
 
     def sums(values: Tensor) -> Tensor:
-        return values.new_zeros(bins, values.shape[1]).scatter_add_(0, place, values)
+        return values.new_zeros(len(values), bins).scatter_add_(1, place, values)
 
-    count = sums(torch.ones_like(columns))
+    count = sums(torch.ones_like(rows))
     some = count.clamp_min(1)
-    confidence = sums(columns) / some
-    spread = (sums(columns**2) / some - confidence**2).clamp_min(0)
+    confidence = sums(rows) / some
+    spread = (sums(rows**2) / some - confidence**2).clamp_min(0)
     return count, confidence, spread, sums(truth) / some
 
 
@@ -116,7 +120,7 @@ def binned_calibration(found: Reliability, *, debiased: bool = True) -> Tensor:
         ``(C,)`` in [0, 2].
     """
     gaps = found.gaps.abs()
-    return (found.shares * (_without_noise(gaps, found.noise) if debiased else gaps)).sum(dim=0)
+    return (found.shares * (_without_noise(gaps, found.noise) if debiased else gaps)).sum(dim=-2)
 
 
 def _without_noise(sizes: Tensor, noise: Tensor) -> Tensor:
@@ -157,14 +161,18 @@ def resampled_calibration(
     if not 0 < level < 1 or replicates < 2:
         raise ValueError(f"level must lie in (0, 1) and replicates be at least 2, got {level} and {replicates}")
     plain = binned_calibration(found)
-    drawn = torch.stack([binned_calibration(_drawn(found, generator)) for _ in range(replicates)])
+    # all at once, some at a time: a thousand small tensors would cost more in starting than in computing
+    rounds = [min(DRAWN_AT_ONCE, replicates - start) for start in range(0, replicates, DRAWN_AT_ONCE)]
+    drawn = torch.cat([binned_calibration(_drawn(found, count, generator)) for count in rounds])
     tails = torch.tensor([(1 + level) / 2, (1 - level) / 2], dtype=drawn.dtype)
     high, low = drawn.nanquantile(tails, dim=0)  # a draw may leave a class without examples
     return (2 * plain - high).clamp_min(0).minimum(plain), (2 * plain - low).maximum(plain)
 
 
-def _drawn(found: Reliability, generator: torch.Generator) -> Reliability:
-    frequency = torch.binomial(found.count, found.frequency, generator=generator) / found.count.clamp_min(1)
-    noise = torch.randn(found.count.shape, generator=generator, dtype=found.count.dtype)
+def _drawn(found: Reliability, replicates: int, generator: torch.Generator) -> Reliability:
+    """The same bins so many times over, ``(R, B, C)``."""
+    count, often = (each.expand(replicates, -1, -1) for each in (found.count, found.frequency))
+    frequency = torch.binomial(count.contiguous(), often.contiguous(), generator=generator) / count.clamp_min(1)
+    noise = torch.randn(count.shape, generator=generator, dtype=count.dtype)
     confidence = (found.confidence + noise * (found.spread / found.count.clamp_min(1)).sqrt()).clamp_min(0)
-    return Reliability(found.count, confidence, found.spread, frequency)
+    return Reliability(count, confidence, found.spread, frequency)
