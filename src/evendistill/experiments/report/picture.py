@@ -16,6 +16,11 @@ SHAPES = (
     ("triangle-up", "^"),
     ("star", "*"),
     ("triangle-down", "v"),
+    ("pentagon", "p"),
+    ("hexagon", "h"),
+    ("diamond-tall", "d"),
+    ("cross", "P"),
+    ("triangle-left", "<"),
 )
 OPEN_SHAPES = (
     ("pentagon-open", "p"),
@@ -28,7 +33,10 @@ OPEN_SHAPES = (
     ("square-open", "s"),
     ("star-open", "*"),
     ("circle-open", "8"),
+    ("triangle-up-open", "^"),
+    ("triangle-down-open", "v"),
 )
+LEGEND_LINE = 0.22  # inches
 
 
 def points(rows: tuple[Row, ...]) -> list[tuple[float, float]]:
@@ -133,7 +141,8 @@ def write_frontier(table: Table, path: Path) -> None:
     from matplotlib import pyplot
 
     with matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}):
-        figure, axes = pyplot.subplots(figsize=(7.2, 4.6), layout="constrained")
+        lines = 2 + len(baselines(table)) + len(_by_teacher(table)) + len(shapes(table))
+        figure, axes = pyplot.subplots(figsize=(7.2, max(4.6, LEGEND_LINE * lines)), layout="constrained")
         at = front(table)
         axes.plot(
             [x for x, _ in at],
