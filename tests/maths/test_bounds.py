@@ -164,7 +164,7 @@ def test_tables_of_other_shapes_are_refused(shapes):
 
 def test_weights_of_another_length_and_a_variance_of_one_example_are_refused():
     table, sample = torch.ones(2, 3), torch.tensor([0])
-    with pytest.raises(ValueError, match=re.escape("weights must be of shape (2,), got (3,)")):
+    with pytest.raises(ValueError, match="weights must be 2 non-negative numbers with a positive sum"):
         estimation_error(table, table, sample, torch.ones(3))
     with pytest.raises(ValueError, match=r"n >= 2, got \(1, 3\) and \(1, 3\)$"):
         loss_variance(table[:1], table[:1])

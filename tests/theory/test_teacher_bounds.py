@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import find, given
+from hypothesis import example, find, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
@@ -23,7 +23,8 @@ def settings_of_a_student(draw):
     positive = arrays(np.float64, (points, classes), elements=st.floats(0.02, 1))
     weights = torch.from_numpy(draw(arrays(np.float64, points, elements=st.floats(0.1, 1))))
     truth, teacher = (torch.from_numpy(draw(positive)) for _ in range(2))
-    scores = torch.from_numpy(draw(arrays(np.float64, (points, classes), elements=st.floats(-5, 5))))
+    score = st.floats(-5, 5) | st.sampled_from([-9.0, 9.0])
+    scores = torch.from_numpy(draw(arrays(np.float64, (points, classes), elements=score)))
     sample = torch.tensor(draw(st.lists(st.integers(0, points - 1), min_size=1, max_size=8)))
     return weights / weights.sum(), rows_to_one(truth), rows_to_one(teacher), label_losses(scores), sample
 
@@ -98,7 +99,13 @@ def test_cat_and_panda():
     assert calibration_error(teacher.sqrt(), truth)[:2].min() > 0.01  # other shapes, not other scales, are errors
 
 
+HALVES = torch.full((2, 2), 0.5, dtype=torch.float64)
+TENTHS = torch.tensor([[0.2, 0.8], [0.8, 0.2]], dtype=torch.float64)
+AT_THE_FIRST = torch.tensor([[1.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
+
+
 @given(settings_of_a_student(), st.floats(0.1, 3))
+@example((HALVES[0], TENTHS, HALVES, AT_THE_FIRST, torch.tensor([0])), 1.5)
 def test_the_scaled_lemma_of_appendix_c(setting, scale):
     """True class risks against tau times those that the student sees: tau weighs the estimation error as well."""
     weights, truth, teacher, losses, sample = setting
@@ -106,6 +113,7 @@ def test_the_scaled_lemma_of_appendix_c(setting, scale):
     calibration = scaled_calibration_error(teacher, truth, scale, weights)
     estimation = estimation_error(teacher, losses, sample, weights)
     assert (gap <= losses.max() * calibration + scale * estimation + TINY).all()
+    assert (gap <= losses.max() * (calibration + abs(1 - scale)) / 2 + scale * estimation + TINY).all()  # ours
 
 
 @given(settings_of_a_student(), st.floats(0, 3))

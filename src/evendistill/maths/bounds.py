@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from evendistill.maths.calibration import calibration_error
+from evendistill.maths.calibration import calibration_error, point_shares
 from evendistill.maths.losses import at_least_float32
 
 
@@ -112,7 +112,7 @@ def scaled_calibration_error(
     _check_number("scale", scale)
     dtype = calibration_error(teacher, conditional, weights).dtype  # which looks into all that was given
     teacher, conditional = teacher.to(dtype), conditional.to(dtype)
-    shares = _shares(weights, teacher)
+    shares = point_shares(weights, teacher)
     return shares @ (scale * teacher / (shares @ teacher) - conditional / (shares @ conditional)).abs()
 
 
@@ -145,9 +145,9 @@ def estimation_error(teacher: Tensor, losses: Tensor, sample: Tensor, weights: T
             f"teacher and losses must share one shape (N, C), got {tuple(teacher.shape)} and {tuple(losses.shape)}"
         )
     teacher, losses = at_least_float32(teacher), at_least_float32(losses)
-    expected = _risks(teacher, losses, _shares(weights, teacher))
+    expected = _risks(teacher, losses, point_shares(weights, teacher))
     drawn = teacher[sample]
-    return (expected - _risks(drawn, losses[sample], _shares(None, drawn))).abs()
+    return (expected - _risks(drawn, losses[sample], point_shares(None, drawn))).abs()
 
 
 def loss_variance(teacher: Tensor, losses: Tensor) -> Tensor:
@@ -177,14 +177,6 @@ def loss_variance(teacher: Tensor, losses: Tensor) -> Tensor:
 def _risks(teacher: Tensor, losses: Tensor, shares: Tensor) -> Tensor:
     mass = shares @ teacher
     return (shares @ (teacher * losses)) / mass.masked_fill(mass == 0, torch.nan)
-
-
-def _shares(weights: Tensor | None, like: Tensor) -> Tensor:
-    if weights is None:
-        weights = like.new_ones(len(like))
-    if weights.shape != (len(like),):
-        raise ValueError(f"weights must be of shape ({len(like)},), got {tuple(weights.shape)}")
-    return (weights / weights.sum()).to(like.dtype)
 
 
 def _check_errors(*errors: Tensor) -> None:

@@ -36,11 +36,16 @@ def calibration_error(teacher: Tensor, conditional: Tensor, weights: Tensor | No
         )
     dtype = torch.promote_types(torch.promote_types(teacher.dtype, conditional.dtype), torch.float32)
     teacher, conditional = teacher.to(dtype), conditional.to(dtype)
-    shares = _shares(weights, teacher)
+    shares = point_shares(weights, teacher)
     return shares @ (_shape(teacher, shares, "teacher") - _shape(conditional, shares, "conditional")).abs()
 
 
-def _shares(weights: Tensor | None, like: Tensor) -> Tensor:
+def point_shares(weights: Tensor | None, like: Tensor) -> Tensor:
+    """Probabilities ``(N,)`` of the points, in the dtype of ``like`` ``(N, ...)``; equal if no weights are given.
+
+    Raises:
+        ValueError: if the weights are not N non-negative numbers with a positive sum.
+    """
     if weights is None:
         return like.new_full((len(like),), 1 / len(like))
     if weights.shape != (len(like),) or not bool((weights >= 0).all()) or not bool(weights.sum() > 0):
