@@ -1,5 +1,7 @@
 """Balanced knowledge distillation against numpy, and where counts or targets are extreme."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -162,3 +164,11 @@ def test_it_needs_labels_and_the_counts_of_classes():
 def test_arguments_out_of_range_are_refused(told):
     with pytest.raises(ValueError, match=r"^weight must be non-negative and beta in \[0, 1\), got "):
         BalancedKD(**told)
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2, 3)])
+def test_where_groups_are_not_classes_there_is_a_weight_for_each(shape):
+    facts = Facts(class_counts=COUNTS, temperature=2.0)
+    found = BalancedKD().bind(torch.zeros(shape), step_size=0.5, facts=facts)
+    assert found.shape == shape
+    assert found.weights.tolist() == pytest.approx([1 / math.prod(shape)] * math.prod(shape))

@@ -180,3 +180,8 @@ def test_an_adjustment_without_counts_is_refused():
 def test_arguments_out_of_range_are_refused_with_their_value(told, message):
     with pytest.raises(ValueError, match=message):
         GroupDRO(**told)
+
+
+def test_the_adjustment_is_what_it_says_over_the_root_of_the_counts():
+    found = GroupDRO(adjustment=3.0).bind(LOG_PRIORS, step_size=0.5, facts=Facts(counts=COUNTS)).boost
+    torch.testing.assert_close(found, torch.tensor([0.3, 0.6, 1.5]))

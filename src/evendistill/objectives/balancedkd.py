@@ -48,7 +48,7 @@ class BalancedKD:
         if facts.class_counts is None:
             raise ValueError("balanced KD needs the number of training examples of each class")
         counts = facts.class_counts.double()
-        weights = (1 - self.beta) / (1 - self.beta**counts) if self.beta > 0 else torch.ones_like(counts)
+        weights = (1 - self.beta) / (1 - self.beta**counts)
         told = {"weight": self.weight, "temperature": facts.temperature, "shape": tuple(log_priors.shape)}
         return BalancedKDObjective(weights / weights.mean(), **told)
 
