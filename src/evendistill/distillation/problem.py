@@ -4,7 +4,6 @@ import warnings
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from evendistill.distillation.labels import (
@@ -17,8 +16,7 @@ from evendistill.distillation.labels import (
 )
 from evendistill.distillation.task import Task, named
 from evendistill.distillation.teacher import TeacherScores
-from evendistill.maths.groups import group_mass
-from evendistill.maths.losses import as_distribution
+from evendistill.maths.groups import group_mass, group_numbers
 from evendistill.objectives.objective import BoundObjective, Description, Facts
 
 __all__ = ["Distillation", "Problem", "Task", "student_problem", "true_problem"]
@@ -179,8 +177,11 @@ def _check_fit(scores: TeacherScores, task: Task) -> None:
 
 def _warn_of_absent(targets: Tensor, task: Task) -> None:
     attributes = None if task.validation is None else task.attributes(task.validation)
-    rows = as_distribution(targets, targets.new_zeros(len(targets), len(task.class_names), dtype=torch.float32))
-    absent = (group_mass(rows, attributes, task.shape).flatten() == 0).nonzero().flatten().tolist()
+    if targets.ndim == 1:
+        mass = group_numbers(targets, attributes, task.shape).bincount(minlength=len(task.group_names))
+    else:
+        mass = group_mass(targets, attributes, task.shape).flatten()
+    absent = (mass == 0).nonzero().flatten().tolist()
     if absent:
         warnings.warn(
             f"absent from validation: {task.kind} {', '.join(named(number, task.group_names) for number in absent)}; "

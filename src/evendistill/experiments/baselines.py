@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 
 from evendistill.experiments.cells import Cell, Teachers, shifted_runs, student_runs, students_of, teacher_runs
 from evendistill.experiments.listening import Labels, listenings
@@ -55,14 +54,10 @@ def _cells(grid: GridSpec, baseline: BaselineSpec) -> Iterator[Cell]:
 def _distilled(grid: GridSpec, baseline: BaselineSpec) -> Iterator[Cell]:
     """The students of one teacher under every hyper-parameter of the method."""
     teachers = teacher_runs(grid, baseline.teacher)
-    for objective, listening in product(_objectives(baseline), listenings(students_of(grid), is_adversarial=False)):
-        if not objective.is_adversarial:
+    labels: tuple[Labels, ...] | None = ("true",) if baseline.kind == "distilled-group-dro" else None
+    for objective in _objectives(baseline):
+        for listening in listenings(students_of(grid), is_adversarial=objective.is_adversarial, labels=labels):
             yield _taught(grid, baseline, objective, teachers, listening)
-            continue
-        labels: tuple[Labels, ...] | None = ("true",) if baseline.kind == "distilled-group-dro" else None
-        for judged in listenings(students_of(grid), is_adversarial=True, labels=labels):
-            if judged.temperature == listening.temperature:
-                yield _taught(grid, baseline, objective, teachers, judged)
 
 
 def _objectives(baseline: BaselineSpec) -> list[AnyObjective]:

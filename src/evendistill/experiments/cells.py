@@ -108,9 +108,4 @@ def student_runs(
 
 def shifted_runs(grid: GridSpec, teachers: Teachers, shift: ShiftSpec) -> tuple[RunSpec, ...]:
     """One run a seed of the same teachers, shifted; nothing is trained, so there is one for each seed's own."""
-
-    def shifted(teacher: RunSpec) -> RunSpec:
-        told = {name: getattr(teacher, name) for name in RunSpec.model_fields}
-        return RunSpec(**told | {"teacher": teacher, "shift": shift})
-
-    return tuple(shifted(teachers[seed]) for seed in grid.seeds)
+    return tuple(teachers[seed].changed(teacher=teachers[seed], shift=shift) for seed in grid.seeds)

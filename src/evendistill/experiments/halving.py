@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.frontier import pareto_front
@@ -66,9 +65,7 @@ def _average(found: Found) -> float:
 
 
 def _short(run: RunSpec, search: HalvingSpec) -> RunSpec:
-    told: dict[str, Any] = {name: getattr(run, name) for name in RunSpec.model_fields}
-    told["training"] = shortened(run.training, search.epochs)
-    return RunSpec(**told)
+    return run.changed(training=shortened(run.training, search.epochs))
 
 
 def shortened(training: Recipe, share: float) -> Recipe:

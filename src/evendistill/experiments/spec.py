@@ -175,6 +175,10 @@ class RunSpec(Spec):
             raise ValueError("a student needs both a teacher and how it listens")
         return self
 
+    def changed(self, **fields: Any) -> "RunSpec":  # noqa: ANN401 - whatever the fields hold
+        """The same run but for these fields, under a name of its own: a plain copy would keep the old hash."""
+        return RunSpec(**{name: getattr(self, name) for name in RunSpec.model_fields} | fields)
+
     @property
     def role(self) -> Literal["teacher", "student"]:
         """Whether the ground truth or a teacher labels."""

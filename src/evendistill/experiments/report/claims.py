@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from evendistill.experiments.frontier import beaten_beyond_noise, pareto_front
 from evendistill.experiments.objectives import ObjectiveSpec
+from evendistill.experiments.report.lines import markdown_table
 from evendistill.experiments.report.table import Row, Table
 
 
@@ -42,9 +43,8 @@ def claims(table: Table) -> list[Claim]:
 
 def claims_markdown(table: Table) -> str:
     """The claims as a Markdown table."""
-    lines = [("claim of the paper", "here", "numbers"), ("---", "---", "---")]
-    lines += [(claim.text, claim.verdict, claim.evidence) for claim in claims(table)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    body = [(claim.text, claim.verdict, claim.evidence) for claim in claims(table)]
+    return markdown_table(("claim of the paper", "here", "numbers"), body)
 
 
 def _students(table: Table) -> list[Row]:

@@ -3,6 +3,7 @@
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.objectives import AdaAlphaSpec, AdaMarginSpec, GroupDROSpec, LogitAdjustmentSpec
 from evendistill.experiments.published_numbers import Published, read_published
+from evendistill.experiments.report.lines import markdown_table
 from evendistill.experiments.report.table import Row, Table
 from evendistill.experiments.spec import ResNetSpec, RunSpec
 
@@ -24,13 +25,13 @@ def methods_markdown(table: Table) -> str:
         return ""
     head = ["method", f"{table.robust_name}", "average accuracy", f"{table.robust_name} on validation", "chosen there"]
     head += ["printed"] if table.published else []
-    lines = [head, ["---"] * len(head)]
+    body = []
     for row in methods(table):
         title = f"**{row.title}** ★" if row.selected else row.title
         line = [title, row.test.robust.percent(), row.test.average.percent(), row.validation.robust.percent()]
         line.append(choice(row.cell) or "-")
-        lines.append(line + ([printed_words(row, table)] if table.published else []))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+        body.append(line + ([printed_words(row, table)] if table.published else []))
+    return markdown_table(head, body)
 
 
 def choice(cell: Cell) -> str:
@@ -61,8 +62,8 @@ def printed_beside(table: Table) -> list[tuple[str, str, str]]:
 
 def printed_markdown(table: Table) -> str:
     """The same in Markdown; empty if nothing was printed of these networks and seeds."""
-    lines = [("combination", "measured", "printed"), ("---", "---", "---"), *printed_beside(table)]
-    return "" if len(lines) == 2 else "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    body = printed_beside(table)
+    return markdown_table(("combination", "measured", "printed"), body) if body else ""
 
 
 def printed(row: Row, table: Table) -> list[Published]:

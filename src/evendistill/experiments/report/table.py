@@ -5,6 +5,7 @@ from typing import Any
 
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.frontier import pareto_front
+from evendistill.experiments.report.lines import markdown_table
 from evendistill.experiments.results import Found, interval_of, judged, read_split, summarise
 from evendistill.experiments.rules import Rule, in_words
 from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, select
@@ -199,7 +200,7 @@ def markdown(table: Table) -> str:
     teachers, lines = grid_of(table)
     head = ["student \\ teacher", *teachers]
     body = [[title, *(entry(row) for row in rows)] for title, rows in lines]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *body]) + "\n"
+    return markdown_table(head, body)
 
 
 def as_json(table: Table) -> list[dict[str, Any]]:
