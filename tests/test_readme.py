@@ -1,5 +1,6 @@
 """Every command and every line of code in the README runs."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -59,7 +60,7 @@ def test_its_commands_run_on_its_recipe(tmp_path):
     assert len(expand(read_recipe(tmp_path / "my-first.yaml"))) == 2 + 2 * (2 + 4) + 1 + 1 + 2
     np.savez(tmp_path / "predictions.npz", scores=np.eye(3), labels=np.arange(3))
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("evendistill")]
-    assert len(lines) == 7
+    assert len(lines) == 8
     shutil.copytree(README.parent / "recipes", tmp_path / "recipes")
     for line in lines:
         done = subprocess.run(
@@ -109,3 +110,34 @@ def test_its_table_is_the_committed_one():
     assert len(rows) == 5
     for row in rows:
         assert row in README.read_text(encoding="utf-8")
+
+
+def section(title):
+    return README.read_text(encoding="utf-8").split(f"### {title}")[1].split("\n### ")[0]
+
+
+def table_rows(text):
+    return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+
+
+@pytest.mark.parametrize(("place", "name"), [(1, "digits-lt-teachers"), (2, "fashion-mnist-lt-teachers")])
+def test_its_correlations_are_the_committed_ones(place, name):
+    ranking = json.loads((README.parent / "results" / name / "ranking.json").read_text())
+    rows = table_rows(section("What makes a good teacher"))
+    assert rows[0][place].endswith(f"LT, {len(ranking['teachers'])}")
+    names = ("calibration", "own_calibration", "shifted_risk", "worst_class_accuracy", "average_accuracy")
+    for row, predictor in zip(rows[2:7], names, strict=True):
+        found = ranking["correlations"][predictor]
+        assert row[place] == f"{found['value']:+.2f} ({found['lower']:+.2f} to {found['upper']:+.2f})"
+        within = [f"{found[predictor]['value']:+.2f}" for found in ranking["within"].values()]
+        assert place == 1 or row[3] == " / ".join(within)
+
+
+@pytest.mark.parametrize(("place", "name"), [(1, "digits-lt-teachers"), (3, "fashion-mnist-lt-teachers")])
+def test_its_mended_teachers_are_the_committed_ones(place, name):
+    committed = table_rows((README.parent / "results" / name / "table.md").read_text(encoding="utf-8"))
+    rounded = {tuple(re.sub(r" ± [0-9.]+", "", entry).removesuffix(" ★") for entry in row[1:]) for row in committed}
+    rows = table_rows(section("What makes a good teacher"))[9:]
+    assert len(rows) == 8
+    for row in rows:
+        assert tuple(re.sub(r" ± [0-9.]+", "", entry) for entry in row[place : place + 2]) in rounded

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evendistill.api import distill, train
     from evendistill.data.datasets import Data, load_data
     from evendistill.distillation.diagnose import Diagnosis, diagnose
+    from evendistill.distillation.effects import effects
     from evendistill.distillation.postshift import PostShift
     from evendistill.distillation.teacher import TeacherScores
     from evendistill.maths.metrics import Metrics
@@ -43,6 +44,7 @@ _HOMES = {
     "TradeOff": "objectives.tradeoff",
     "diagnose": "distillation.diagnose",
     "distill": "api",
+    "effects": "distillation.effects",
     "evaluate": "training.evaluation",
     "load_data": "data.datasets",
     "train": "api",
@@ -67,6 +69,7 @@ __all__ = [
     "TradeOff",
     "diagnose",
     "distill",
+    "effects",
     "evaluate",
     "load_data",
     "models",

@@ -10,11 +10,11 @@ from torch import nn
 
 from evendistill.data.examples import Examples, as_examples, in_order
 from evendistill.data.sampling import Sampler
+from evendistill.distillation.asking import asked
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
-from evendistill.distillation.teacher import TeacherScores, frozen, teacher_scores
+from evendistill.distillation.teacher import TeacherScores
 from evendistill.maths.groups import Grouping
 from evendistill.models.inference import in_channels_last, score_width
-from evendistill.models.ranks import Ranks
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import Robust, Standard
 from evendistill.storage.files import digest, json_bytes, tensor_bytes
@@ -89,6 +89,7 @@ def distill(
     validation_labels: Literal["teacher", "true"] = "teacher",
     onehot_weight: float = 0.0,
     teacher_view: Literal["clean", "augmented"] = "clean",
+    feature_weight: float = 0.0,
     recipe: Recipe | None = None,
     seed: int = 0,
     num_classes: int | None = None,
@@ -117,6 +118,8 @@ def distill(
         onehot_weight: share of the true label in the training targets.
         teacher_view: "clean" takes the teacher's scores of the data set as it is; "augmented" asks the teacher anew on
             each batch that the student sees, which is what a data set that augments at random wants.
+        feature_weight: of the mean squared distance of the student's features, mapped linearly, from the teacher's
+            standardised ones. Features are what goes into the last linear layer, which both must then have.
         recipe: hyper-parameters; the defaults of :class:`Recipe` if None.
         seed: of the order of examples and of all that is drawn at random.
         num_classes: C; the width of the scores if None.
@@ -136,16 +139,20 @@ def distill(
         FloatingPointError: if the loss diverges, saying at which step.
     """
     recipe, objective = _checked(recipe or Recipe(), objective or Robust())
-    listening = Distillation(temperature, validation_temperature, validation_labels, onehot_weight, teacher_view)
+    listening = Distillation(
+        temperature, validation_temperature, validation_labels, onehot_weight, teacher_view, feature_weight
+    )
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
         network, task = _copy_and_task(
             student, train, validation, recipe.sampler, num_classes, device, workers, grouping
         )
-        master = frozen(teacher, task.device) if isinstance(teacher, nn.Module) else None
-        scores = teacher if isinstance(teacher, TeacherScores) else _scores(master, task, out, type(teacher).__name__)
-        problem = student_problem(task, scores, objective, listening, step_size=recipe.multiplier_step, teacher=master)
-        known = _told(scores) if master is None else master.state_dict()
+        said = asked(teacher, task, listening, None if out is None else Path(out))
+        told = {"step_size": recipe.multiplier_step, "teacher": said.teacher, "features": said.features}
+        problem = student_problem(task, said.scores, objective, listening, **told)
+        known = _told(said.scores) if said.teacher is None else said.teacher.state_dict()
         spec = {"role": "distill", "teacher": digest(tensor_bytes(known)), **asdict(listening)}
+        if feature_weight == 0:
+            del spec["feature_weight"]  # folders of calls that did not know of it stay theirs
         spec |= _identity(network, task, objective, recipe, seed)
         return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
 
@@ -193,16 +200,6 @@ def _named_examples(split: str, source: object, workers: int) -> Examples:
         return as_examples(source, workers=workers)
     except ValueError as error:
         raise ValueError(f"{split}: {error}") from None
-
-
-def _scores(teacher: nn.Module | None, task: Task, out: str | Path | None, kind: str) -> TeacherScores:
-    if teacher is None:
-        raise ValueError(f"teacher must be a torch.nn.Module or ed.TeacherScores, got {kind}")
-    folder = None if out is None else Path(out)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    told = {"device": task.device, "folder": folder, "ranks": Ranks.here()}
-    return teacher_scores(teacher, task.train, task.validation, **told)
 
 
 def _identity(network: nn.Module, task: Task, objective: Description, recipe: Recipe, seed: int) -> dict[str, Any]:

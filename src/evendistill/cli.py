@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from evendistill.experiments.processes import first_process_speaks
-from evendistill.experiments.verbs import cores, derived, fail, joined, print_json, report_on, sweep_and_report
+from evendistill.experiments.verbs import (
+    cores,
+    derived,
+    diagnose_recipe,
+    diagnose_teachers,
+    fail,
+    joined,
+    print_json,
+    report_on,
+    sweep_and_report,
+)
 
 RULES = ("paper", "best-robust", "weighted-sum", "average-above", "robust-above")
 
@@ -189,27 +199,29 @@ def evaluate(
     print_metrics(found, worst, "class" if groups is None else "group")
 
 
-@app.command(
-    epilog="Example: evendistill diagnose teacher-a.npz teacher-b.npz    (arrays: scores, N x C, and labels, N)"
-)
+@app.command(epilog="Examples: evendistill diagnose teacher.npz    evendistill diagnose recipe.yaml --out runs")
 def diagnose(
     teachers: Annotated[
-        list[Path], typer.Argument(help="Scores on held-out examples, in the files that evaluate takes.")
+        list[Path],
+        typer.Argument(
+            help="Teachers: run folders, or files of scores on held-out examples (.npz or parquet with scores, N x C, "
+            "and labels, N; or .npy or .csv of scores). Or one recipe: its teachers are ranked, and judged by its runs."
+        ),
     ],
     labels: Annotated[Path | None, typer.Option(help=".npy or .csv of labels, if not in the same files.")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="The files hold probabilities.")] = False,
     temperature: Annotated[float, typer.Option(help="Divides raw scores.")] = 1.0,
+    to: Annotated[Path | None, typer.Option(help="Draw the one teacher: .svg, .pdf or .png.")] = None,
+    out: Out = Path("runs"),
+    data: DataPath = None,
     as_json: Json = False,
 ) -> None:
-    """How well teachers are calibrated on each class, which is what a robust student needs of them."""
-    from evendistill.experiments.report.terminal import print_diagnosis
-    from evendistill.experiments.teachers import diagnose_files
-
-    found = diagnose_files(teachers, labels, probabilities=probabilities, temperature=temperature)
-    if as_json:
-        print_json(found)
-    else:
-        print_diagnosis(found)
+    """How well teachers are calibrated on each class, and which will make the most robust student."""
+    if len(teachers) == 1 and teachers[0].suffix in (".yaml", ".yml"):
+        diagnose_recipe(teachers[0], out, data, as_json)
+        return
+    told = {"probabilities": probabilities, "temperature": temperature}
+    diagnose_teachers(teachers, labels, told, to, as_json)
 
 
 def main() -> None:

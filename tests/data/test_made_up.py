@@ -14,9 +14,9 @@ def test_they_have_the_form_asked_for_and_are_always_the_same(classes, channels,
     train, labels, test, test_labels = made_up_images(source)
     assert train.dtype == test.dtype == torch.uint8
     assert train.shape == (24 * classes, channels, side, side)
-    assert test.shape == (8 * classes, channels, side, side)
+    assert test.shape == (12 * classes, channels, side, side)
     assert labels.bincount().tolist() == [24] * classes
-    assert test_labels.bincount().tolist() == [8] * classes
+    assert test_labels.bincount().tolist() == [12] * classes
     assert all(torch.equal(*pair) for pair in zip((train, test), made_up_images(source)[::2], strict=True))
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -31,7 +31,7 @@ def test_the_nearest_class_mean_of_the_training_images_names_every_test_image():
 def test_they_load_like_any_other_source_with_a_tail_if_asked():
     data = load_data("made-up:4x1x9", imbalance=8)
     assert data.train.labels.bincount().tolist() == [24, 12, 6, 3]
-    assert (len(data.validation), len(data.test)) == (16, 16)
+    assert (len(data.validation), len(data.test)) == (24, 24)
     assert data.class_names == ("0", "1", "2", "3")
     assert data.train.fingerprint() == load_data("made-up:4x1x9", imbalance=8).train.fingerprint()
 

@@ -3,8 +3,10 @@
 import pickle
 
 import numpy as np
+import pyarrow
 import pytest
 import torch
+from pyarrow import parquet
 
 from evendistill.experiments.arrays import read_groups, read_scores
 from evendistill.training.evaluation import evaluate
@@ -20,7 +22,12 @@ def folder(tmp_path):
     np.save(tmp_path / "labels.npy", LABELS)
     np.savetxt(tmp_path / "scores.csv", SCORES, delimiter=",")
     np.savetxt(tmp_path / "labels.csv", LABELS, fmt="%d")
+    write_parquet(tmp_path / "both.parquet", {"labels": LABELS, "scores": SCORES.tolist()})
     return tmp_path
+
+
+def write_parquet(path, columns):
+    parquet.write_table(pyarrow.table({name: list(values) for name, values in columns.items()}), path)
 
 
 def refused(folder, scores, labels=None, *, naming, saying):
@@ -36,6 +43,9 @@ def refused(folder, scores, labels=None, *, naming, saying):
         ("both.npz", None),
         ("both.npz", "both.npz"),
         ("both.npz", "labels.csv"),
+        ("both.parquet", None),
+        ("both.parquet", "labels.csv"),
+        ("scores.npy", "both.parquet"),
         ("scores.npy", "labels.csv"),
         ("scores.npy", "labels.npy"),
         ("scores.csv", "labels.csv"),
@@ -48,6 +58,53 @@ def test_scores_and_labels_are_read_from_any_pair_of_files(folder, scores, label
     np.testing.assert_array_equal(of.numpy(), LABELS)
 
 
+@pytest.mark.parametrize("ending", ["parquet", "pq"])
+@pytest.mark.parametrize("name", ["labels", "label"])
+def test_parquet_holds_scores_as_lists_or_a_column_for_each_class(folder, ending, name):
+    lists = {"id": list("abcd"), name: LABELS, "scores": SCORES.tolist()}
+    columns = {"cat": SCORES[:, 0], name: LABELS, "panda": SCORES[:, 1], "mouse": SCORES[:, 2]}
+    for told in (lists, columns):
+        write_parquet(folder / f"both.{ending}", told)
+        scores, labels = read_scores(folder / f"both.{ending}")
+        assert (scores.dtype, labels.dtype) == (torch.float64, torch.int64)
+        np.testing.assert_array_equal(scores.numpy(), SCORES)
+        np.testing.assert_array_equal(labels.numpy(), LABELS)
+
+
+def test_parquet_may_hold_scores_or_labels_alone(folder):
+    write_parquet(folder / "scores.parquet", {str(label): SCORES[:, label] for label in range(3)})
+    write_parquet(folder / "labels.parquet", {"labels": LABELS})
+    for pair in (("scores.parquet", "labels.npy"), ("scores.npy", "labels.parquet")):
+        scores, labels = read_scores(*(folder / each for each in pair))
+        np.testing.assert_array_equal(scores.numpy(), SCORES)
+        np.testing.assert_array_equal(labels.numpy(), LABELS)
+    saying = "expected an .npz or parquet with scores and labels, or give --labels"
+    refused(folder, "scores.parquet", naming="scores.parquet", saying=saying)
+    refused(folder, "labels.parquet", naming="labels.parquet", saying=saying)
+    refused(folder, "scores.npy", "scores.parquet", naming="scores.parquet", saying="labels must be whole numbers")
+
+
+@pytest.mark.parametrize(
+    ("told", "saying"),
+    [
+        ({"labels": LABELS, "scores": [[1.0, 2.0]] * 3 + [[1.0]]}, "cannot be read as numbers: "),
+        ({"labels": LABELS, "scores": [[1.0, 2.0]] * 3 + [None]}, "cannot be read as numbers: "),
+        (
+            {"labels": LABELS, "a": SCORES[:, 0]},
+            r"scores must be numbers of shape \(N, C\) with C >= 2, got .*\(4, 1\)",
+        ),
+        ({"labels": LABELS, "a": list("abcd"), "b": SCORES[:, 0]}, "scores must be numbers"),
+        ({"labels": LABELS, "a": [None, 1.0, 2.0, 3.0], "b": SCORES[:, 0]}, "scores must be numbers"),
+        ({"labels": [0, None, 1, 2], "scores": SCORES.tolist()}, "labels must be whole numbers"),
+        ({"labels": list("abcd"), "scores": SCORES.tolist()}, "labels must be whole numbers"),
+    ],
+    ids=["ragged", "no list", "one column", "text", "a hole", "no label", "words"],
+)
+def test_parquet_without_such_columns_is_refused(folder, told, saying):
+    write_parquet(folder / "odd.parquet", told)
+    refused(folder, "odd.parquet", naming="odd.parquet", saying=saying)
+
+
 def test_labels_may_be_whole_numbers_with_a_point_and_scores_integers(tmp_path):
     np.savez(tmp_path / "both.npz", scores=np.eye(3, dtype=np.int8), labels=np.array([0.0, 1.0, 2.0]))
     scores, labels = read_scores(tmp_path / "both.npz")
@@ -57,13 +114,15 @@ def test_labels_may_be_whole_numbers_with_a_point_and_scores_integers(tmp_path):
 
 @pytest.mark.parametrize("scores", ["scores.npy", "scores.csv"])
 def test_scores_alone_need_labels(folder, scores):
-    refused(folder, scores, naming=scores, saying="expected an .npz with arrays scores and labels, or give --labels")
+    refused(
+        folder, scores, naming=scores, saying="expected an .npz or parquet with scores and labels, or give --labels"
+    )
 
 
 @pytest.mark.parametrize("held", [{"scores": SCORES}, {"labels": LABELS}, {"logits": SCORES, "labels": LABELS}])
 def test_an_npz_without_both_arrays_is_refused(tmp_path, held):
     np.savez(tmp_path / "both.npz", **held)
-    refused(tmp_path, "both.npz", naming="both.npz", saying="expected an .npz with arrays scores and labels")
+    refused(tmp_path, "both.npz", naming="both.npz", saying="expected an .npz or parquet with scores and labels")
 
 
 def test_an_npz_without_the_array_that_is_wanted_is_refused(folder):
@@ -121,6 +180,9 @@ def test_no_pickle_is_loaded(folder, which):
         ("scores.npy", lambda b: b[:-5]),
         ("scores.npy", lambda b: b[:20]),
         ("scores.npy", lambda b: b""),
+        ("both.parquet", lambda b: b[: len(b) // 2]),
+        ("both.parquet", lambda b: b""),
+        ("both.parquet", lambda b: b.replace(b"PAR1", b"PAR2")),
         ("scores.csv", lambda b: b""),
         ("scores.csv", lambda b: b"a,b,c\n" + b),
         ("scores.csv", lambda b: b + b"1,2\n"),

@@ -78,7 +78,7 @@ def test_students_learn_from_the_standard_teacher_at_every_temperature(cells, ki
             assert (run.teacher.objective.name, run.objective.name) == ("standard", objective)
             assert (hidden(run), hidden(run.teacher)) == (STUDENT_NETWORK, TEACHER_NETWORK)
             assert (run.order_seed, run.initialisation_seed, run.teacher.order_seed) == (seed, seed, seed)
-            assert run.shift is None
+            assert run.mend is None
 
 
 @pytest.mark.parametrize(("kind", "objective"), ALONE)
@@ -86,7 +86,7 @@ def test_methods_without_a_teacher_train_the_network_of_the_students(cells, kind
     (cell,) = of_kind(cells(), kind)
     assert (cell.teacher, cell.listening, cell.student.name) == (None, None, objective)
     for seed, run in enumerate(cell.runs):
-        assert (run.teacher, run.listening, run.shift) == (None, None, None)
+        assert (run.teacher, run.listening, run.mend) == (None, None, None)
         assert (hidden(run), run.order_seed, run.initialisation_seed) == (STUDENT_NETWORK, seed, seed)
         assert run.data.imbalance == 20
 
@@ -104,9 +104,9 @@ def test_shifts_are_the_teachers_themselves_in_folders_of_their_own(cells, read_
             run.teacher.training,
             run.teacher.order_seed,
         )
-    assert [cell.runs[0].shift.tau for cell in shifted[1:]] == list(TAUS)
+    assert [cell.runs[0].mend.tau for cell in shifted[1:]] == list(TAUS)
     assert runs[0].folder_name == f"{runs[0].hash}-digits-post-shift-of-standard-s0"
-    assert runs[2].folder_name == f"{runs[2].hash}-digits-logit-adjustment-of-standard-s0"
+    assert runs[2].folder_name == f"{runs[2].hash}-digits-logit-adjustment-0.5-of-standard-s0"
 
 
 def test_hyper_parameters_are_those_of_the_methods(cells):
@@ -116,7 +116,7 @@ def test_hyper_parameters_are_those_of_the_methods(cells):
     changed = cells(baselines=told)
     assert [cell.student.adjustment for cell in of_kind(changed, "group-dro-train")] == [0, 1, 2]
     assert {cell.student.multipliers for cell in of_kind(changed, "group-dro-train")} == {"train"}
-    assert [cell.runs[0].shift.tau for cell in of_kind(changed, "logit-adjustment")] == [0.25]
+    assert [cell.runs[0].mend.tau for cell in of_kind(changed, "logit-adjustment")] == [0.25]
 
 
 def test_a_row_of_the_table_is_one_method_and_one_label_mode(finished_sweep, full):
@@ -152,7 +152,7 @@ def test_another_teacher_may_be_named(cells):
 def test_one_fixed_teacher_teaches_all_students_and_each_shift_keeps_its_own_seed(cells):
     for cell in cells(teacher_seed={"fixed": 7}):
         assert [run.order_seed for run in cell.runs] == [0, 1]
-        if cell.runs[0].shift is not None:
+        if cell.runs[0].mend is not None:
             assert [run.teacher.order_seed for run in cell.runs] == [0, 1]
         elif cell.teacher is not None:
             assert [run.teacher.order_seed for run in cell.runs] == [7, 7]
@@ -177,7 +177,7 @@ def test_gain_and_step_are_for_group_dro_that_validation_moves(cells, full):
 def test_students_with_a_training_of_their_own_share_it_with_their_baselines(cells, full):
     full["students"]["training"] = {"epochs": 5}
     for cell in cells():
-        expected = 2 if cell.runs[0].shift is not None else 5
+        expected = 2 if cell.runs[0].mend is not None else 5
         assert {run.training.epochs for run in cell.runs} == {expected}
         assert {run.teacher.training.epochs for run in cell.runs if run.teacher} <= {2}
 

@@ -10,8 +10,8 @@ TWICE, TEACHER, ALPHA, EFFICIENT, SHIFT, DRO = range(6)
 
 def called(spec):
     """What a run is, for the numbers of these tests."""
-    if spec.shift is not None:
-        return spec.shift.name
+    if spec.mend is not None:
+        return spec.mend.kind
     if spec.teacher is not None:
         return f"{spec.objective.name} of {spec.teacher.objective.name}"
     return spec.objective.name if spec.network.hidden == (4,) else f"{spec.objective.name} teacher"

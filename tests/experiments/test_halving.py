@@ -141,7 +141,7 @@ def test_a_baseline_keeps_the_teacher_that_its_students_have_lost(finished_sweep
     before = finished_sweep(searching | {"baselines": told}, tried)
     after = Sweep.read(before.recipe, before.runs)
     assert [cell.teacher.name for cell in after.cells if cell.teacher and not cell.student] == ["standard", "robust"]
-    assert [run.teacher.objective.name for run in after.needed.values() if run.shift and run.teacher] == ["robust"] * 2
+    assert [run.teacher.objective.name for run in after.needed.values() if run.mend and run.teacher] == ["robust"] * 2
 
 
 def test_one_unfinished_trial_keeps_everything_open(finished_sweep, searching):

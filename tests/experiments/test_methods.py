@@ -180,7 +180,7 @@ def test_hyper_parameters_are_said_as_validation_chose_them(finished_sweep, pape
         likes += 0.1 * (spec.listening is not None and spec.listening.validation_temperature == 0.5)
         likes += 0.1 * (getattr(spec.objective, "per", "") == "class")
         likes += 0.1 * (getattr(spec.objective, "adjustment", 0) == 2)
-        likes += 0.1 * (getattr(spec.shift, "tau", 0) == 1.5)
+        likes += 0.1 * (getattr(spec.mend, "tau", 0) == 1.5)
         return [0.9, likes]
 
     made = make_table(finished_sweep(paper | {"baselines": told}, validation))

@@ -17,7 +17,7 @@ DEMO = resources.files("evendistill.experiments").joinpath("recipes/demo.yaml").
 FIELDS = sorted(
     {"name", "data", "training", "teachers", "students", "seeds", "teacher_seed", "robust_k", "fixed", "alpha", "base"}
     | {"kind", "hidden", "width", "network", "objectives", "temperatures", "validation_temperatures", "source"}
-    | {"validation_labels", "onehot_weight", "teacher_view", "imbalance", "profile", "subset_seed"}
+    | {"validation_labels", "onehot_weight", "teacher_view", "feature_weight", "imbalance", "profile", "subset_seed"}
     | set(vars(Recipe()))
 )
 WORDS = ["mlp", "convnet", "standard", "robust", "true", "teacher", "digits", "matched", "step", "sgd", "last"]

@@ -42,7 +42,7 @@ def sweep(tmp_path_factory) -> Sweep:
 
 
 def shifts(sweep):
-    return [spec for spec in sweep.needed.values() if spec.shift is not None]
+    return [spec for spec in sweep.needed.values() if spec.mend is not None]
 
 
 def scores_by_hand(folder, inputs):
@@ -74,7 +74,7 @@ def read(sweep, spec, name):
 
 @pytest.mark.parametrize("tau", TAUS)
 def test_logit_adjustment_takes_tau_log_priors_of_training_from_the_teacher_s_scores(sweep, teacher, tau):
-    (spec,) = (spec for spec in shifts(sweep) if getattr(spec.shift, "tau", None) == tau)
+    (spec,) = (spec for spec in shifts(sweep) if getattr(spec.mend, "tau", None) == tau)
     counts = np.bincount(teacher["train"][1])
     assert counts[0] > 10 * counts[-1]
     for split in ("validation", "test"):
@@ -112,8 +112,8 @@ def test_nothing_is_trained_and_nothing_done_twice(sweep):
     for spec in shifts(sweep):
         folder = sweep.runs / spec.folder_name
         names = {path.name for path in folder.iterdir()}
-        assert {"DONE", "spec.json", "validation.json", "test.json", "data.json"} <= names
-        assert not names & {"model.safetensors", "metrics.jsonl", "checkpoint.pt", "FAILED"}
+        assert {"DONE", "spec.json", "model.safetensors", "validation.json", "test.json", "data.json"} <= names
+        assert not names & {"metrics.jsonl", "checkpoint.pt", "FAILED"}
         assert read(sweep, spec, "data.json") == read(sweep, spec.teacher, "data.json")
     before = {path: path.stat().st_mtime_ns for path in sweep.runs.glob("*-*/*")}
     assert Sweep.read(sweep.recipe, sweep.runs).train(jobs=1) == []
@@ -124,7 +124,7 @@ def test_nothing_is_trained_and_nothing_done_twice(sweep):
 
 def test_a_shift_needs_its_finished_teacher(sweep, tmp_path):
     spec = shifts(sweep)[0]
-    with pytest.raises(ValueError, match=f"the teacher of {spec.folder_name} is not trained yet"):
+    with pytest.raises(ValueError, match=f"/{spec.teacher.folder_name} is not trained yet; run the recipe first"):
         drained(train_run(spec, tmp_path))
     told = json.loads((tmp_path / spec.folder_name / "FAILED").read_text())
     assert "is not trained yet" in told["error"]
@@ -133,7 +133,7 @@ def test_a_shift_needs_its_finished_teacher(sweep, tmp_path):
 def test_the_table_shows_shifts_beside_the_selected_student(sweep):
     table = make_table(sweep)
     assert [row.student for row in table.baselines] == ["post-shift", "logit-adjustment"]
-    worst = {spec.shift.tau: read(sweep, spec, "validation.json")["worst_class_accuracy"] for spec in shifts(sweep)[1:]}
+    worst = {spec.mend.tau: read(sweep, spec, "validation.json")["worst_class_accuracy"] for spec in shifts(sweep)[1:]}
     chosen = table.find_baseline("logit-adjustment")
     assert chosen is not None
     assert chosen.validation.robust.mean == max(worst.values())

@@ -71,6 +71,7 @@ OTHER_LISTENING = {
     "validation_labels": "true",
     "onehot_weight": 0.1,
     "teacher_view": "augmented",
+    "feature_weight": 0.5,
 }
 CHANGES = [
     *[(("data", name), value) for name, value in OTHER_DATA.items()],
@@ -206,7 +207,7 @@ def test_no_field_is_forgotten_by_the_tests_above():
     assert set(DataSpec.model_fields) == {*OTHER_DATA, "hold", "workers"}
     assert set(ViewSpec.model_fields) == set(OTHER_VIEW)
     assert set(ListeningSpec.model_fields) == set(OTHER_LISTENING)
-    parts = {"data", "view", "training", "network", "objective", "teacher", "listening", "shift"}
+    parts = {"data", "view", "training", "network", "objective", "teacher", "listening", "mend", "others"}
     assert set(RunSpec.model_fields) == {*OTHER_RUN, *parts}
 
 
@@ -338,6 +339,9 @@ def test_a_misspelt_field_or_an_impossible_value_is_refused(path, value):
         {"temperature": 1, "onehot_weight": 1.5},
         {"temperature": 1, "validation_labels": "none"},
         {"temperature": 1, "teacher_view": "dirty"},
+        {"temperature": 1, "feature_weight": -0.1},
+        {"temperature": 1, "feature_weight": float("inf")},
+        {"temperature": 1, "feature_weight": float("nan")},
     ],
 )
 def test_impossible_listening_is_refused(listening):

@@ -24,8 +24,8 @@ TAUS = [0.5, 1.0, 1.5]
 
 
 def called(spec):
-    if spec.shift is not None:
-        return spec.shift.name + (f" {spec.shift.tau}" if spec.shift.name == "logit-adjustment" else "")
+    if spec.mend is not None:
+        return spec.mend.kind + (f" {spec.mend.tau}" if spec.mend.kind == "logit-adjustment" else "")
     return f"{spec.objective.name} of {spec.teacher.objective.name}" if spec.teacher else spec.objective.name
 
 
@@ -35,7 +35,7 @@ def on_test(spec):
 
 def on_validation(spec):
     """As on test, but tau 1.5 looks best there."""
-    return [0.9, 0.7] if spec.shift is not None and getattr(spec.shift, "tau", 0) == 1.5 else on_test(spec)
+    return [0.9, 0.7] if spec.mend is not None and getattr(spec.mend, "tau", 0) == 1.5 else on_test(spec)
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def test_the_area_is_that_of_all_students_and_of_the_baselines_as_validation_cho
     assert found["students"] == pytest.approx(0.65 * 0.6 + (0.7 - 0.65) * 0.5)
     assert found["baselines"] == pytest.approx(0.63 * 0.62)
     assert found["baselines"] < hypervolume([*baselines, (0.665, 0.38), (0.65, 0.5)])  # as the test set would choose
-    chosen = table.find_baseline("logit-adjustment").cell.runs[0].shift.tau
-    drawn = [row.cell.runs[0].shift.tau for row in table.alternatives if row.student == "logit-adjustment"]
+    chosen = table.find_baseline("logit-adjustment").cell.runs[0].mend.tau
+    drawn = [row.cell.runs[0].mend.tau for row in table.alternatives if row.student == "logit-adjustment"]
     assert (chosen, drawn) == (1.5, [0.5, 1.0])
 
 

@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
-from evendistill.experiments.report.table import as_json, entry, grid_of, make_table, markdown
+from evendistill.experiments.report.layout import entry, grid_of, markdown
+from evendistill.experiments.report.table import as_json, make_table
 from evendistill.experiments.report.written import write_markdown
 from evendistill.experiments.spec import ListeningSpec
 
@@ -99,7 +101,7 @@ def test_an_unfinished_sweep_has_no_table(finished_sweep, plain):
 
 def test_markdown_shows_the_numbers_in_percent(table):
     expected = """\
-| student \\ teacher | standard | robust |
+| student | standard teacher | robust teacher |
 | --- | --- | --- |
 | none | 10.0 ± 10.0 (55.0 ± 5.0) | 40.0 ± 10.0 (70.0 ± 5.0) |
 | standard | 10.0 ± 10.0 (55.0 ± 5.0) | 10.0 ± 10.0 (55.0 ± 5.0) |
@@ -148,8 +150,60 @@ def test_one_seed_is_shown_without_an_error(finished_sweep, plain):
 
 
 def test_teachers_stand_across_and_kinds_of_students_down(table):
-    teachers, lines = grid_of(table)
-    assert teachers == ["standard", "robust"]
+    head, lines = grid_of(table)
+    assert head == ["student", "standard teacher", "robust teacher"]
     assert [title for title, _ in lines] == ["none", "standard", "balanced", "robust, teacher-labelled"]
-    assert all([row and row.teacher for row in rows] == teachers for _, rows in lines)
+    assert all([row and row.teacher for row in rows] == ["standard", "robust"] for _, rows in lines)
     assert entry(None) == ""
+
+
+def many_teachers(plain, count, students=("standard", "balanced")):
+    plain["teachers"]["objectives"] = [{"alpha": number / 10} for number in range(1, 1 + count)]
+    plain["students"]["objectives"] = list(students)
+    return plain
+
+
+def of_both(spec):
+    """Recalls that differ with the teacher and with the student."""
+    return [0.9, 0.5 * spec.objective.alpha + (0.2 * spec.teacher.objective.alpha if spec.teacher else 0.1)]
+
+
+def test_more_teachers_than_fit_across_stand_down(finished_sweep, plain):
+    table = make_table(finished_sweep(many_teachers(plain, 7), of_both))
+    head, lines = grid_of(table)
+    assert head == ["teacher", "alone", "standard student", "balanced student"]
+    teachers = [f"tradeoff-0.{number}" for number in range(1, 8)]
+    assert [title for title, _ in lines] == [f"{name} teacher" for name in teachers]
+    for name, (_, rows) in zip(teachers, lines, strict=True):
+        assert [(row.teacher, row.student) for row in rows if row] == [
+            (name, "none"),
+            (name, "standard"),
+            (name, "balanced"),
+        ]
+    entries = [row for _, rows in lines for row in rows]
+    assert sorted(entry(row) for row in entries) == sorted(entry(row) for row in table.rows)
+    shown = markdown(table).splitlines()
+    assert shown[0] == "| teacher | alone | standard student | balanced student |"
+    assert shown[4] == f"| tradeoff-0.3 teacher | {' | '.join(entry(row) for row in lines[2][1])} |"
+    assert len(shown) == 2 + 7
+
+
+@pytest.mark.parametrize(
+    ("count", "students"),
+    [(6, ("standard",)), (7, ["standard", "balanced", *({"alpha": number / 10} for number in (3, 4, 5, 6))])],
+    ids=["six and two kinds of students", "seven and seven"],
+)
+def test_teachers_stand_across_while_they_fit_or_are_no_more_than_the_kinds_of_students(
+    finished_sweep, plain, count, students
+):
+    table = make_table(finished_sweep(many_teachers(plain, count, students), of_both))
+    head, lines = grid_of(table)
+    assert head == ["student", *(f"tradeoff-0.{number} teacher" for number in range(1, 1 + count))]
+    assert len(lines) == 1 + len(students)
+
+
+def test_a_combination_that_is_not_there_is_left_empty_whichever_way_the_table_stands(finished_sweep, plain):
+    table = make_table(finished_sweep(many_teachers(plain, 7), of_both))
+    rows = tuple(row for row in table.rows if (row.teacher, row.student) != ("tradeoff-0.2", "standard"))
+    _, lines = grid_of(replace(table, rows=rows))
+    assert [[row is None for row in line] for _, line in lines] == [[False, name == "2", False] for name in "1234567"]

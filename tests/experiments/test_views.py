@@ -75,8 +75,8 @@ def test_two_numbers_for_three_channels_are_refused_when_the_spec_is_read(name):
 
 
 def test_convolutions_of_a_run_are_in_channels_last_memory():
-    from evendistill.experiments.run import _network
+    from evendistill.experiments.networks import fresh_network
 
-    network = _network(RunSpec.model_validate(TEACHER), load_data("made-up:3x1x8"))
+    network = fresh_network(RunSpec.model_validate(TEACHER), load_data("made-up:3x1x8"))
     weights = [parameter for parameter in network.parameters() if parameter.ndim == 4]
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from evendistill.maths.calibration import calibration_error
+from evendistill.distillation.diagnose import diagnose
+from evendistill.maths.calibration import calibration_error, calibration_spread
 from evendistill.maths.risks import class_errors
 
 
@@ -143,3 +144,82 @@ def test_a_column_without_mass_is_refused_by_its_number():
 def test_weights_that_are_none_are_refused(weights):
     with pytest.raises(ValueError, match=r"^weights must be 2 non-negative numbers with a positive sum$"):
         calibration_error(torch.ones(2, 3), torch.ones(2, 3), torch.tensor(weights))
+
+
+def sampled(count, seed):
+    """Scores of a teacher that is wrong, and the conditional, on drawn points; the labels are drawn from it."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(count, 3, generator=generator, dtype=torch.float64) - torch.arange(3) / 2
+    truth = scores.softmax(dim=1)
+    wrong = (2 * scores + scores.roll(1, dims=1)).softmax(dim=1)
+    return wrong, truth, torch.multinomial(truth, 1, generator=generator).squeeze(1)
+
+
+def test_the_spread_is_that_of_the_error_over_many_samples():
+    found, spreads = [], []
+    for seed in range(800):
+        teacher, truth, _ = sampled(300, seed)
+        found.append(calibration_error(teacher, truth))
+        spreads.append(calibration_spread(teacher, truth))
+    assert bool((torch.stack(found).mean(dim=0) > 0.2).all())  # wrong on every class
+    torch.testing.assert_close(torch.stack(spreads).mean(dim=0), torch.stack(found).std(dim=0), rtol=0.1, atol=0)
+
+
+def test_a_spread_done_by_hand():
+    """Shapes 1.5, 0.5 and 1, 1 differ by 0.5, -0.5: points move the error by 0.5 - 1.5 * 0.5 and 0.5 - 0.5 * 0.5."""
+    teacher, truth = torch.tensor([[0.75], [0.25]]), torch.tensor([[0.5], [0.5]])
+    torch.testing.assert_close(calibration_spread(teacher, truth), torch.tensor([0.25]))
+
+
+@given(problems())
+def test_the_spread_is_that_of_the_slopes_in_the_weights_of_the_points(problem):
+    """What the delta method is: how the error changes as a point weighs a little more, by automatic differentiation."""
+    teacher, truth, _ = (torch.cat([values, values.roll(1, dims=0)]) for values in problem)
+    weights = torch.ones(len(teacher), dtype=torch.float64, requires_grad=True)
+    slopes = [
+        torch.autograd.grad(each, weights, retain_graph=True)[0] for each in calibration_error(teacher, truth, weights)
+    ]
+    expected = torch.stack(slopes).std(dim=1) * len(teacher) ** 0.5
+    torch.testing.assert_close(calibration_spread(teacher, truth), expected, rtol=1e-6, atol=1e-9)
+
+
+@given(problems())
+def test_scale_has_no_say_in_the_spread_either(problem):
+    teacher, truth, _ = (torch.cat([values, values]) for values in problem)
+    plain, scaled = (calibration_spread(each, truth) for each in (teacher, 3 * teacher))
+    torch.testing.assert_close(plain, scaled, rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(calibration_spread(truth, truth), torch.zeros(truth.shape[1]).double())
+
+
+def test_the_spread_takes_any_dtype_and_refuses_what_the_error_refuses():
+    teacher, truth = torch.tensor([[0.75, 0.25], [0.25, 0.75]]), torch.tensor([[1, 0], [0, 1]])
+    expected = calibration_spread(teacher.double(), truth.double())
+    torch.testing.assert_close(calibration_spread(teacher.half(), truth), expected.float())
+    with pytest.raises(ValueError, match=r"^teacher and conditional must share one shape"):
+        calibration_spread(teacher, truth[:, :1])
+    with pytest.raises(ValueError, match=r"^teacher must be finite and non-negative$"):
+        calibration_spread(-teacher, truth)
+
+
+def test_intervals_against_a_reference_hold_the_error_of_the_whole_distribution_as_often_as_they_say():
+    whole = calibration_error(*sampled(300_000, seed=-1)[:2])
+    for level in (0.95, 0.7):
+        held = []
+        for seed in range(150):
+            teacher, reference, labels = sampled(300, seed)
+            found = diagnose(teacher, labels, probabilities=True, reference=reference, level=level)
+            assert bool(((found.lower < found.calibration_error) & (found.calibration_error < found.upper)).all())
+            held.append((found.lower <= whole) & (whole <= found.upper))
+        assert torch.stack(held).double().mean().item() == pytest.approx(level, abs=0.04)
+
+
+def test_an_interval_does_not_reach_below_zero_and_is_a_point_where_the_truth_is_known():
+    teacher, truth, labels = sampled(60, seed=0)
+    nearly = truth.clone()
+    nearly[0] = nearly[0].roll(1)  # one point has nearly all of the error
+    found = diagnose(nearly, labels, probabilities=True, reference=truth)
+    assert found.lower.tolist() == [0, 0, 0]
+    assert bool((found.upper > found.calibration_error).all())
+    known = diagnose(teacher, labels, probabilities=True, conditional=truth)
+    assert torch.equal(known.lower, known.calibration_error)
+    assert torch.equal(known.upper, known.calibration_error)

@@ -1,12 +1,14 @@
-"""The averaged scorer averages scores, never weights."""
+"""Means of networks are of their scores or of their probabilities, never of their weights."""
 
 import copy
 
+import numpy as np
 import pytest
 import torch
+from scipy.special import logsumexp, softmax
 from torch import nn
 
-from evendistill.models.average import AverageOfScores
+from evendistill.models.average import AverageOfScores, MeanOfProbabilities
 from evendistill.models.convnet import convnet
 from evendistill.models.mlp import mlp
 
@@ -67,3 +69,54 @@ def test_it_can_be_saved_and_loaded():
 def test_an_average_of_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one network"):
         AverageOfScores(nn.Linear(2, 2), [])
+
+
+class Told(nn.Module):
+    """A network that gives these scores whatever it is asked."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = torch.as_tensor(scores)
+
+    def forward(self, inputs):
+        return self.scores
+
+
+def test_the_probabilities_of_a_mean_are_the_mean_of_the_probabilities():
+    members, inputs = [mlp(4, 3), mlp(4, 3, hidden=(5,)), mlp(4, 3, hidden=())], torch.randn(6, 4)
+    by_hand = np.mean([softmax(member(inputs).detach().numpy(), axis=1) for member in members], axis=0)
+    scores = MeanOfProbabilities(members)(inputs).detach().numpy()
+    np.testing.assert_allclose(softmax(scores, axis=1), by_hand, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(scores), by_hand, rtol=1e-5)  # they are logarithms already
+
+
+def test_a_mean_of_probabilities_is_not_that_of_scores():
+    members, inputs = networks(2), 9 * torch.randn(6, 4)
+    assert (MeanOfProbabilities(members)(inputs).exp() - average(members)(inputs).softmax(1)).abs().max() > 0.01
+
+
+def test_the_mean_of_one_network_has_its_probabilities():
+    member, inputs = mlp(4, 3), torch.randn(6, 4)
+    torch.testing.assert_close(MeanOfProbabilities([member])(inputs), member(inputs).log_softmax(1))
+
+
+def test_large_scores_neither_overflow_nor_vanish():
+    one, other = [[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0]], [[-1e4, -1e4, 1e4], [-1e4, 1e4, 0.0]]
+    found = MeanOfProbabilities([Told(one), Told(other)])(torch.zeros(2))
+    logs = [np.array(scores) - logsumexp(scores, axis=1, keepdims=True) for scores in (one, other)]
+    np.testing.assert_allclose(found.numpy(), logsumexp(logs, axis=0) - np.log(2), rtol=1e-6)
+    assert found.isfinite().all()
+    assert found.exp().tolist() == [[0.5, 0.0, 0.5], [0.0, 1.0, 0.0]]
+
+
+def test_a_mean_keeps_its_members_themselves_under_names_that_are_read_back():
+    members, inputs = networks(2), torch.randn(6, 4)
+    made, loaded = MeanOfProbabilities(members), MeanOfProbabilities(networks(2))
+    assert all(kept is member for kept, member in zip(made.members, members, strict=True))
+    loaded.load_state_dict(made.state_dict())
+    assert torch.equal(loaded(inputs), made(inputs))
+
+
+def test_a_mean_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="a mean needs at least one network"):
+        MeanOfProbabilities([])

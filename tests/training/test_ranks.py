@@ -93,7 +93,7 @@ def test_class_errors_and_multipliers_are_those_of_one_process_bit_for_bit(train
     )  # all have moved, each elsewhere
 
 
-@pytest.mark.parametrize("name", ["distilled", "balanced", "augmented", "live teacher"])
+@pytest.mark.parametrize("name", ["distilled", "matched", "balanced", "augmented", "live teacher"])
 def test_weights_and_losses_are_those_of_one_process(trained, alone, name):
     one = alone[1]["in_float64"][name]
     assert not torch.allclose(one["multipliers"], torch.full((3,), 1 / 3), atol=1e-3)

@@ -127,23 +127,24 @@ def test_what_waits_is_seen(monkeypatch, look):
 
 
 @pytest.mark.parametrize(
-    ("told", "teacher_view"),
+    ("told", "listening"),
     [
         ({}, None),
         ({"gain": "cross_entropy", "optimizer": "adamw", "precision": "bf16"}, None),
-        ({"sampler": "balanced"}, "clean"),
-        ({"sampler": "balanced", "gain": "cross_entropy", "nesterov": False}, "augmented"),
+        ({"sampler": "balanced"}, {"teacher_view": "clean"}),
+        ({"sampler": "balanced", "gain": "cross_entropy", "nesterov": False}, {"teacher_view": "augmented"}),
+        ({"precision": "bf16"}, {"feature_weight": 0.5}),
     ],
 )
-def test_training_steps_and_moves_of_the_multipliers_wait_for_nothing(monkeypatch, told, teacher_view):
+def test_training_steps_and_moves_of_the_multipliers_wait_for_nothing(monkeypatch, told, listening):
     recipe = ed.Recipe(**{"epochs": 2, "batch_size": 8, "update_every": 2, "update_examples": 15} | told)
     settings: dict[str, Any] = {"objective": ed.Robust(), "recipe": recipe, "progress": False}
     student, teacher = convnet(3, 3, width=2), convnet(3, 3, width=2)
     with recorded(monkeypatch) as events:
-        if teacher_view is None:
+        if listening is None:
             result = ed.train(student, TRAIN, VALIDATION, **settings)
         else:
-            result = ed.distill(teacher, student, TRAIN, VALIDATION, teacher_view=teacher_view, **settings)
+            result = ed.distill(teacher, student, TRAIN, VALIDATION, **listening, **settings)
     start, stop = events.index("begin"), len(events) - events[::-1].index("end")
     assert events[start:stop] == 2 * ["begin", *["step"] * 5, "end"]
     assert not torch.equal(result.multipliers, torch.full((3,), 1 / 3))  # they have moved

@@ -178,6 +178,9 @@ def in_float64(out: Path) -> dict[str, Any]:
                 student, numbers(61, 1), validation, recipe=recipe(batch_size=11, sampler="balanced"), **mixed, **quiet
             )
         ),
+        "matched": shown(
+            ed.distill(teacher, student, numbers(61, 1), validation, feature_weight=0.7, recipe=recipe(), **quiet)
+        ),
         "augmented": shown(ed.train(seeing, images, judged, recipe=recipe(batch_size=11), **robust, **quiet)),
         "live teacher": shown(
             ed.distill(seeing, seeing, images, judged, teacher_view="augmented", recipe=recipe(batch_size=7), **quiet)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 FORM = re.compile(r"made-up:(\d+)x(\d+)x(\d+)")
-TRAIN_PER_CLASS, TEST_PER_CLASS = 24, 8
+TRAIN_PER_CLASS, TEST_PER_CLASS = 24, 12
 NOISE = 24.0
 
 

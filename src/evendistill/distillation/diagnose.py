@@ -1,18 +1,21 @@
 """Diagnosis of a teacher before any student is trained: how well is it calibrated on each class?"""
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evendistill.distillation.labels import check_temperature
-from evendistill.maths.calibration import calibration_error
+from evendistill.distillation.terms import Terms, terms
+from evendistill.maths.calibration import calibration_error, calibration_spread
 from evendistill.maths.losses import check_scores
 from evendistill.maths.metrics import Metrics, check_labels, class_counts
 from evendistill.maths.reliability import Reliability, binned_calibration, reliability, resampled_calibration
 
 SUM_TOLERANCE = 1e-3
+TINY = torch.finfo(torch.float64).tiny
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +27,15 @@ class Diagnosis:
         priors: ``(C,)`` share of each class among the labels.
         marginals: ``(C,)`` mean probability that the teacher gives each class.
         calibration_error: ``(C,)`` the calibration term of Theorem 2, or a lower bound of it.
-        lower: ``(C,)`` lower end of its bootstrap interval; equal to it where it is exact.
+        lower: ``(C,)`` lower end of its interval: by bootstrap on the own score, by the delta method against a
+            reference; equal to it where it is exact.
         upper: ``(C,)`` upper end.
         is_lower_bound: whether the term is bounded from below only, which is all that scores and labels allow.
         conditioning: what the truth is conditioned on: "the true conditional", "the reference", or "the own score of
             each class".
         reliability: bins of the teacher's probabilities.
         temperature: that the scores were divided by.
+        terms: variance and estimation error of each class, for a scorer f.
     """
 
     recalls: Tensor
@@ -43,6 +48,12 @@ class Diagnosis:
     conditioning: str
     reliability: Reliability
     temperature: float
+    terms: Terms
+
+    @property
+    def bound(self) -> float:
+        """Theorem 2 put together; a lower bound where the calibration error is one."""
+        return self.terms.bound(self.calibration_error)
 
     @property
     def worst(self) -> float:
@@ -67,6 +78,8 @@ def diagnose(
     level: float = 0.95,
     replicates: int = 100,
     seed: int = 0,
+    scorer: object | None = None,
+    train_size: int | None = None,
 ) -> Diagnosis:
     r"""Per-class calibration of a teacher, from its scores on examples that it was not trained on.
 
@@ -90,22 +103,30 @@ def diagnose(
         level: of the bootstrap intervals.
         replicates: of the bootstrap.
         seed: of the bootstrap.
+        scorer: ``(N, C)`` raw scores of the scorer f whose risks the variance and the estimation error are of, such as
+            a student's; the teacher's own if None.
+        train_size: number of examples that the estimation error is for; N if None.
 
     Raises:
         ValueError: if shapes do not fit, a class has no example, probabilities do not sum to one (names the first row),
-            or a number is not finite.
+            a number is not finite, or the teacher gives a class no mass.
     """
     if conditional is not None and reference is not None:
         raise ValueError("give conditional or reference, not both")
     truth = torch.as_tensor(labels).long()
     rows = _probabilities(teacher_scores, truth, probabilities=probabilities, temperature=temperature)
     found = reliability(rows, truth, bins=bins)
+    if not bool((found.marginals > 0).all()):
+        raise ValueError(f"teacher gives class {int(found.marginals.argmin())} no mass")
     metrics = Metrics(*class_counts(rows, truth))
+    scored = rows.clamp_min(TINY).log() if scorer is None else torch.as_tensor(scorer)
     other = conditional if reference is None else reference
     if other is not None:
         target = _distributions(torch.as_tensor(other).double(), "conditional" if reference is None else "reference")
         error = calibration_error(rows, target)
-        lower = upper = error
+        spread = calibration_spread(rows, target) if conditional is None else torch.zeros_like(error)
+        reach = NormalDist().inv_cdf((1 + level) / 2) * spread
+        lower, upper = (error - reach).clamp_min(0), error + reach
         words = "the true conditional" if reference is None else "the reference"
     else:
         error, words = binned_calibration(found), "the own score of each class"
@@ -122,6 +143,7 @@ def diagnose(
         conditioning=words,
         reliability=found,
         temperature=temperature,
+        terms=terms(rows, truth, scored, train_size=train_size, level=level),
     )
 
 

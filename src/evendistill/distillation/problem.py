@@ -1,22 +1,21 @@
 """What one run optimises: a teacher's problem and a student's differ in who labels, in nothing else."""
 
 import warnings
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from evendistill.distillation.labels import (
-    Labeller,
-    LiveTeacherLabels,
-    TeacherLabels,
-    TrueLabels,
-    check_temperature,
-    soften,
-)
+from evendistill.distillation.labels import Labeller, LiveTeacherLabels, TeacherLabels, TrueLabels, soften
+from evendistill.distillation.listening import Distillation
 from evendistill.distillation.task import Task, named
 from evendistill.distillation.teacher import TeacherScores
 from evendistill.maths.groups import group_mass, group_numbers
+from evendistill.models.head import head_of
+from evendistill.models.matching import matching
 from evendistill.objectives.objective import BoundObjective, Description, Facts
 
 __all__ = ["Distillation", "Problem", "Task", "student_problem", "true_problem"]
@@ -33,6 +32,8 @@ class Problem:
         validation_targets: what validation examples count as in the errors: ``(M, C)``, or labels ``(M,)``.
         labels: ``(N,)`` true training labels on the device, where the objective reads them.
         attributes: ``(N,)`` of the training examples on the device, where groups are not classes.
+        features: ``(N, K)`` of the teacher on the training set, standardised, on the device; None if none are matched.
+        feature_weight: of the mean squared distance to them.
     """
 
     task: Task
@@ -41,45 +42,48 @@ class Problem:
     validation_targets: Tensor | None
     labels: Tensor | None = None
     attributes: Tensor | None = None
+    features: Tensor | None = None
+    feature_weight: float = 0.0
 
-    def loss(self, scores: Tensor, rows: Tensor, inputs: Tensor) -> Tensor:
-        """Scalar to descend on for the examples in these rows ``(B,)``, whose scores ``(B, C)`` the student gives."""
+    @contextmanager
+    def learner(self, network: nn.Module) -> Iterator[nn.Module]:
+        """What descends while this network learns: itself or, where features are matched, it and its projection.
+
+        Raises:
+            ValueError: if features are to be matched and no linear layer gives the network's scores.
+        """
+        if self.features is None:
+            yield network
+            return
+        inputs = next(self.task.train.batches([torch.arange(2)])).to(self.task.device)
+        with matching(network, head_of(network, inputs, role="student"), self.features.shape[1]) as learner:
+            yield learner
+
+    def loss(self, outputs: Tensor, rows: Tensor, inputs: Tensor) -> Tensor:
+        r"""Scalar to descend on for the examples in these rows ``(B,)``.
+
+        Where features are matched it is, with t the targets and w the weight,
+
+        .. math:: \ell(f_s, t) + \frac{w}{B K} \sum_{b,k} (P \varphi_s(x_b) + b - \varphi_t(x_b))_k^2
+
+        Source: Romero et al. 2015 (FitNets) for the second term. There it comes before distillation, for layers in the
+        middle; that it stands beside the loss, for what goes into the last layer and standardised, is ours.
+
+        Args:
+            outputs: scores ``(B, C)`` or, where features are matched, with projected features behind, ``(B, C + K)``.
+            rows: of the training set.
+            inputs: ``(B, ...)`` that the student saw.
+        """
+        if self.features is None:
+            return self._score_loss(outputs, rows, inputs)
+        width = self.features.shape[1]
+        distance = (outputs[:, -width:] - self.features[rows]).square().mean()
+        return self._score_loss(outputs[:, :-width], rows, inputs) + self.feature_weight * distance
+
+    def _score_loss(self, scores: Tensor, rows: Tensor, inputs: Tensor) -> Tensor:
         labels = None if self.labels is None else self.labels[rows]
         attributes = None if self.attributes is None else self.attributes[rows]
         return self.objective(scores, self.labeller.targets(rows, inputs), labels, attributes)
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """How a student listens to its teacher.
-
-    Attributes:
-        temperature: divides the teacher's scores for the training targets.
-        validation_temperature: the same for teacher-labelled validation; ``temperature`` if None.
-        validation_labels: whether "teacher" or "true" labels move the multipliers.
-        onehot_weight: share of the true label in the training targets.
-        teacher_view: "clean" or "augmented".
-
-    Raises:
-        ValueError: if a value is out of range.
-    """
-
-    temperature: float = 3.0
-    validation_temperature: float | None = None
-    validation_labels: Literal["teacher", "true"] = "teacher"
-    onehot_weight: float = 0.0
-    teacher_view: Literal["clean", "augmented"] = "clean"
-
-    def __post_init__(self) -> None:
-        check_temperature(self.temperature)
-        if self.validation_temperature is not None:
-            check_temperature(self.validation_temperature, "validation_temperature")
-        if self.validation_labels not in ("teacher", "true"):
-            raise ValueError(f"validation_labels must be 'teacher' or 'true', got {self.validation_labels!r}")
-        if not 0 <= self.onehot_weight <= 1:
-            raise ValueError(f"onehot_weight must lie in [0, 1], got {self.onehot_weight}")
-        if self.teacher_view not in ("clean", "augmented"):
-            raise ValueError(f"teacher_view must be 'clean' or 'augmented', got {self.teacher_view!r}")
 
 
 def true_problem(task: Task, objective: Description, *, step_size: float) -> Problem:
@@ -97,6 +101,7 @@ def student_problem(
     *,
     step_size: float,
     teacher: nn.Module | None = None,
+    features: Tensor | None = None,
 ) -> Problem:
     """The problem of a student: its teacher labels the training set, and perhaps the validation set.
 
@@ -107,9 +112,12 @@ def student_problem(
         distillation: how it listens.
         step_size: of the multipliers.
         teacher: frozen network on the task's device, for ``teacher_view="augmented"`` alone.
+        features: ``(N, K)`` of the teacher, see :func:`evendistill.distillation.features.teacher_features`; for a
+            positive ``feature_weight`` alone.
 
     Raises:
-        ValueError: if scores and data do not fit together, or an adversarial objective lacks what moves it.
+        ValueError: if scores and data do not fit together, or an adversarial objective lacks what moves it, or features
+            are to be matched and not there.
     """
     _check_fit(scores, task)
     labels = task.train.labels.to(task.device)
@@ -125,7 +133,12 @@ def student_problem(
             raise ValueError("teacher_view 'augmented' needs the teacher itself, got its scores alone")
         labeller = LiveTeacherLabels(teacher, labeller)
     targets = _validation_targets(task, scores, objective, distillation)
-    return _bound(task, labeller, objective, targets, step_size, temperature=distillation.temperature)
+    problem = _bound(task, labeller, objective, targets, step_size, temperature=distillation.temperature)
+    if distillation.feature_weight == 0:
+        return problem
+    if features is None:
+        raise ValueError("feature_weight needs the teacher itself, got its scores alone")
+    return replace(problem, features=features, feature_weight=distillation.feature_weight)
 
 
 def _validation_targets(
@@ -157,7 +170,10 @@ def _bound(
     log_priors = labeller.log_priors if attributes is None else labeller.log_group_priors(attributes, task.shape)
     facts = Facts(task.group_counts, task.class_counts, temperature, labeller.margins)
     bound = objective.bind(log_priors, step_size=step_size, facts=facts).to(task.device)
-    told = {"labels": task.train.labels.to(task.device) if bound.reads_labels else None, "attributes": attributes}
+    told: dict[str, Any] = {
+        "labels": task.train.labels.to(task.device) if bound.reads_labels else None,
+        "attributes": attributes,
+    }
     if not bound.is_adversarial:
         return Problem(task, labeller, bound, None, **told)
     if targets is None:

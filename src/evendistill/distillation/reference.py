@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from evendistill.distillation.fitting import minimise
+
 STEPS = 100
 
 
@@ -55,13 +57,9 @@ def _scores(features: Tensor, weights: Tensor) -> Tensor:
 def _fitted(features: Tensor, labels: Tensor, classes: int, penalty: float) -> Tensor:
     """Weights ``(K + 1, C)``, the first row the intercepts."""
     weights = torch.zeros(features.shape[1] + 1, classes, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
-        optimiser.zero_grad()
-        value = F.cross_entropy(_scores(features, weights), labels) + penalty * (weights[1:] ** 2).sum()
-        value.backward()
-        return value
+        return F.cross_entropy(_scores(features, weights), labels) + penalty * (weights[1:] ** 2).sum()
 
-    optimiser.step(loss)
+    minimise([weights], loss, steps=STEPS)
     return weights.detach()

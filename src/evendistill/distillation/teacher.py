@@ -1,6 +1,7 @@
 """The teacher: frozen, asked once, its raw scores kept on disk under the weights and data they belong to."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +54,10 @@ def frozen(teacher: nn.Module, device: torch.device) -> nn.Module:
     return copy.deepcopy(teacher).to(device).eval().requires_grad_(False)
 
 
-def score_file_name(split: str, network: nn.Module, fingerprint: str) -> str:
+def cache_file_name(kind: str, split: str, network: nn.Module, fingerprint: str) -> str:
     """File name that fits one network's weights on one data set alone."""
     weights = tensor_bytes(network.state_dict())
-    return f"scores-{split}-{digest(weights + fingerprint.encode())[:16]}.safetensors"
+    return f"{kind}-{split}-{digest(weights + fingerprint.encode())[:16]}.safetensors"
 
 
 def teacher_scores(
@@ -85,28 +86,54 @@ def teacher_scores(
     """
 
     def of(split: str, examples: Examples) -> Tensor:
-        path = None if folder is None else folder / score_file_name(split, teacher, examples.fingerprint())
-        cached = None if path is None else _read_scores(path, len(examples))
-        is_everywhere = ranks.all(cached is not None)
-        if cached is not None and is_everywhere:
-            return cached.to(device)
-        rows, batches = torch.arange(len(examples)), examples.to(device).batches
-        told = {"batch_size": SCORING_BATCH, "device": device, "bf16": bf16, "ranks": ranks}
-        scores = scores_at(teacher, rows, batches, **told)
-        if path is not None and ranks.is_first:
-            write_bytes(path, tensor_bytes({"scores": scores}))
-        return scores
+        path = None if folder is None else folder / cache_file_name("scores", split, teacher, examples.fingerprint())
+        return kept_or_asked(path, "scores", examples, lambda: teacher, device=device, bf16=bf16, ranks=ranks)
 
     return TeacherScores(of("train", train), None if validation is None else of("validation", validation))
 
 
-def _read_scores(path: Path, rows: int) -> Tensor | None:
-    """Cached scores, or None where there are none or the file is damaged: then they are computed anew."""
+def kept_or_asked(
+    path: Path | None,
+    kind: str,
+    examples: Examples,
+    network: Callable[[], nn.Module],
+    *,
+    device: torch.device,
+    bf16: bool = False,
+    ranks: Ranks = Ranks(),  # noqa: B008 - frozen
+) -> Tensor:
+    """What a network gives for each example, from its file where it is there already; else it is computed and kept.
+
+    Args:
+        path: of the file; None keeps nothing.
+        kind: what the file calls it.
+        examples: to ask about.
+        network: makes the one to ask, on ``device``; not called where the file is there.
+        device: to compute on.
+        bf16: compute under bfloat16 autocast.
+        ranks: who shares the work; the first writes the file. Every one of them must be at it.
+
+    Returns:
+        ``(N, ...)`` in float32 or better, on ``device``.
+    """
+    kept = None if path is None else _read(path, kind, len(examples))
+    is_everywhere = ranks.all(kept is not None)
+    if kept is not None and is_everywhere:
+        return kept.to(device)
+    rows, batches = torch.arange(len(examples)), examples.to(device).batches
+    values = scores_at(network(), rows, batches, batch_size=SCORING_BATCH, device=device, bf16=bf16, ranks=ranks)
+    if path is not None and ranks.is_first:
+        write_bytes(path, tensor_bytes({kind: values}))
+    return values
+
+
+def _read(path: Path, kind: str, rows: int) -> Tensor | None:
+    """What the file holds, or None where there is none or it is damaged: then it is computed anew."""
     try:
-        scores = read_tensors(path)["scores"]
+        values = read_tensors(path)[kind]
     except (FileNotFoundError, ValueError, KeyError):
         return None
-    return scores if len(scores) == rows else None
+    return values if len(values) == rows else None
 
 
 def _checked(scores: object, split: str) -> Tensor:

@@ -10,12 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evendistill.data.optional import needed
+from evendistill.data.parquet import SUFFIXES
+
 
 def read_scores(scores: Path, labels: Path | None = None) -> tuple[Tensor, Tensor]:
     """Read scores ``(N, C)`` and labels ``(N,)``.
 
     Args:
-        scores: ``.npz`` with arrays ``scores`` and ``labels``; or ``.npy`` or ``.csv`` of scores alone.
+        scores: ``.npz`` with arrays ``scores`` and ``labels``; parquet with a column ``labels`` and either a column
+            ``scores`` of lists or a column for each class; or ``.npy`` or ``.csv`` of scores alone.
         labels: ``.npy`` or ``.csv`` of labels; None if ``scores`` holds both.
 
     Raises:
@@ -24,7 +28,7 @@ def read_scores(scores: Path, labels: Path | None = None) -> tuple[Tensor, Tenso
     if labels is None:
         arrays = _read(scores)
         if not isinstance(arrays, dict) or not {"scores", "labels"} <= arrays.keys():
-            raise ValueError(f"{scores}: expected an .npz with arrays scores and labels, or give --labels")
+            raise ValueError(f"{scores}: expected an .npz or parquet with scores and labels, or give --labels")
         return _floating(arrays["scores"], scores), _integers(arrays["labels"], scores)
     first, second = _read(scores), _read(labels)
     if isinstance(first, dict):
@@ -50,6 +54,8 @@ def read_groups(groups: Path) -> Tensor:
 def _read(path: Path) -> Any:  # noqa: ANN401 - an array, or a mapping of them
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
+    if path.suffix in SUFFIXES:
+        return _read_parquet(path)
     try:
         if path.suffix == ".csv":
             with warnings.catch_warnings(action="error", category=UserWarning):  # it warns of a file without numbers
@@ -59,6 +65,22 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - an array, or a mapping of them
             return dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
     except (ValueError, OSError, EOFError, UserWarning, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: cannot be read as numbers: {str(error).splitlines()[0]}") from None
+
+
+def _read_parquet(path: Path) -> dict[str, Any]:
+    """Its columns as arrays; of scores those that are not labels, in their order."""
+    parquet, arrow = needed("pyarrow.parquet", "reading parquet"), needed("pyarrow", "reading parquet")
+    try:
+        table = parquet.read_table(path)
+        labels = next((name for name in ("labels", "label") if name in table.column_names), None)
+        names = ["scores"] if "scores" in table.column_names else [n for n in table.column_names if n != labels]
+        columns = [np.array(table.column(name).to_pylist()) for name in names]
+        found = {} if labels is None else {"labels": np.array(table.column(labels).to_pylist())}
+        if names:
+            found["scores"] = columns[0] if names == ["scores"] else np.stack(columns, axis=1)
+    except (ValueError, OSError, arrow.ArrowException) as error:
+        raise ValueError(f"{path}: cannot be read as numbers: {str(error).splitlines()[0]}") from None
+    return found
 
 
 def _floating(values: Any, path: Path) -> Tensor:  # noqa: ANN401

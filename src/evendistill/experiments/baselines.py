@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from evendistill.experiments.cells import Cell, Teachers, shifted_runs, student_runs, students_of, teacher_runs
+from evendistill.experiments.cells import Cell, Teachers, mended_runs, student_runs, students_of, teacher_runs
 from evendistill.experiments.listening import Labels, listenings
+from evendistill.experiments.mends import AnyMend, LogitAdjustmentSpec, PostShiftSpec
 from evendistill.experiments.methods import APPLIES, BaselineSpec
 from evendistill.experiments.objectives import (
     AdaAlphaSpec,
@@ -12,10 +13,7 @@ from evendistill.experiments.objectives import (
     AnyObjective,
     BalancedKDSpec,
     GroupDROSpec,
-    LogitAdjustmentSpec,
     ObjectiveSpec,
-    PostShiftSpec,
-    ShiftSpec,
 )
 from evendistill.experiments.recipe import GridSpec
 from evendistill.experiments.spec import ListeningSpec
@@ -43,10 +41,12 @@ def _cells(grid: GridSpec, baseline: BaselineSpec) -> Iterator[Cell]:
         case "reweighted":
             yield _alone(grid, baseline, ObjectiveSpec(alpha=0.0, form="weighted"))
         case "post-shift":
-            yield _shifted(grid, baseline, PostShiftSpec(kind="post-shift"))
+            yield _mended(grid, baseline, PostShiftSpec(kind="post-shift", of=baseline.teacher))
         case "logit-adjustment":
             for tau in baseline.taus:
-                yield _shifted(grid, baseline, LogitAdjustmentSpec(kind="logit-adjustment", tau=tau))
+                yield _mended(
+                    grid, baseline, LogitAdjustmentSpec(kind="logit-adjustment", of=baseline.teacher, tau=tau)
+                )
         case _:
             yield from _distilled(grid, baseline)
 
@@ -91,9 +91,10 @@ def _taught(
     return Cell(baseline.teacher, objective, listening, runs, baseline)
 
 
-def _shifted(grid: GridSpec, baseline: BaselineSpec, shift: ShiftSpec) -> Cell:
-    runs = shifted_runs(grid, teacher_runs(grid, baseline.teacher), shift)
-    return Cell(baseline.teacher, None, None, runs, baseline)
+def _mended(grid: GridSpec, baseline: BaselineSpec, mend: AnyMend) -> Cell:
+    """Nothing is trained, so there is one for each seed's own teacher."""
+    runs = mended_runs(grid, mend)
+    return Cell(baseline.teacher, None, None, tuple(runs[seed] for seed in grid.seeds), baseline)
 
 
 def _training(grid: GridSpec, baseline: BaselineSpec) -> Recipe:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from evendistill.experiments.mends import AnyMend
 from evendistill.experiments.methods import BaselineSpec
-from evendistill.experiments.objectives import AnyObjective, ObjectiveSpec, ShiftSpec
+from evendistill.experiments.objectives import AnyObjective, ObjectiveSpec
 from evendistill.experiments.recipe import GridSpec, StudentsSpec
 from evendistill.experiments.spec import ListeningSpec, RunSpec
 from evendistill.training.recipe import Recipe
@@ -14,14 +15,14 @@ class Cell:
     """One combination of choices, repeated over seeds.
 
     Attributes:
-        teacher: objective of the teacher; None where there is none.
-        student: objective of the student; None for the teacher itself, or a shift of it.
+        teacher: objective of the teacher, or its mend; None where there is none.
+        student: objective of the student; None for the teacher itself.
         listening: how the student listens; None if it has no teacher, or is the teacher.
         runs: one a seed.
         baseline: the method that the cell belongs to; None in the grid of teachers and students.
     """
 
-    teacher: ObjectiveSpec | None
+    teacher: ObjectiveSpec | AnyMend | None
     student: AnyObjective | None
     listening: ListeningSpec | None
     runs: tuple[RunSpec, ...]
@@ -35,7 +36,7 @@ class Cell:
     @property
     def is_student(self) -> bool:
         """Whether it is in the grid and learns from a teacher: one of these is selected."""
-        return self.student is not None and self.baseline is None
+        return self.teacher is not None and self.student is not None and self.baseline is None
 
     @property
     def group(self) -> tuple[object, ...]:
@@ -106,6 +107,10 @@ def student_runs(
     )
 
 
-def shifted_runs(grid: GridSpec, teachers: Teachers, shift: ShiftSpec) -> tuple[RunSpec, ...]:
-    """One run a seed of the same teachers, shifted; nothing is trained, so there is one for each seed's own."""
-    return tuple(teachers[seed].changed(teacher=teachers[seed], shift=shift) for seed in grid.seeds)
+def mended_runs(grid: GridSpec, mend: AnyMend) -> Teachers:
+    """Mended teachers by seed, each of the teachers of that seed."""
+    first, *others = (teacher_runs(grid, base) for base in mend.bases)
+    return {
+        seed: run.changed(teacher=run, mend=mend, others=tuple(other[seed] for other in others))
+        for seed, run in first.items()
+    }

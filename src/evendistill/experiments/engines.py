@@ -84,17 +84,22 @@ def train_locally(
 
 
 def ready(waiting: Mapping[str, RunSpec], needed: Mapping[str, RunSpec], ended: Mapping[str, bool]) -> list[str]:
-    """The waiting runs whose teacher, if they have one, is trained."""
-    teachers = {name: spec.teacher.hash if spec.teacher else "" for name, spec in waiting.items()}
-    return [name for name, teacher in teachers.items() if teacher not in needed or ended.get(teacher, False)]
+    """The waiting runs whose teachers, if they have any, are trained."""
+    return [
+        name
+        for name, spec in waiting.items()
+        if all(each.hash not in needed or ended.get(each.hash, False) for each in spec.inputs)
+    ]
 
 
 def without_teacher(waiting: dict[str, RunSpec], ended: dict[str, bool]) -> list[str]:
     """Students whose teacher has failed; they are taken off the list."""
-    orphans = [name for name, spec in waiting.items() if spec.teacher and ended.get(spec.teacher.hash) is False]
-    for name in orphans:
-        del waiting[name]
-        ended[name] = False
+    orphans = []
+    for name, spec in list(waiting.items()):  # in the order of the runs, so that a student's student is one too
+        if any(ended.get(each.hash) is False for each in spec.inputs):
+            del waiting[name]
+            ended[name] = False
+            orphans.append(name)
     return orphans
 
 

@@ -1,7 +1,7 @@
 """From a recipe to runs: the cells of its table, and the runs that fill each."""
 
 from evendistill.experiments.baselines import baseline_cells
-from evendistill.experiments.cells import Cell, student_runs, teacher_runs
+from evendistill.experiments.cells import Cell, mended_runs, student_runs, teacher_runs
 from evendistill.experiments.halving import trials
 from evendistill.experiments.listening import listenings
 from evendistill.experiments.recipe import GridSpec
@@ -11,12 +11,15 @@ __all__ = ["Cell", "distinct_runs", "every_run", "expand"]
 
 
 def expand(grid: GridSpec) -> tuple[Cell, ...]:
-    """The cells of a recipe: teachers, their students, baselines."""
+    """The cells of a recipe: teachers, mended ones among them, students without and with them, baselines."""
     teachers = {objective: teacher_runs(grid, objective) for objective in grid.teachers.objectives}
+    teachers |= {mend: mended_runs(grid, mend) for mend in grid.teachers.mended}
     cells = [
         Cell(objective, None, None, tuple(runs[seed] for seed in grid.seeds)) for objective, runs in teachers.items()
     ]
     if grid.students is not None:
+        if grid.students.alone:
+            cells += [Cell(None, each, None, student_runs(grid, each, None, None)) for each in grid.students.objectives]
         for teacher, runs in teachers.items():
             for student in grid.students.objectives:
                 for listening in listenings(grid.students, is_adversarial=student.is_adversarial):
@@ -36,7 +39,11 @@ def distinct_runs(cells: tuple[Cell, ...]) -> dict[str, RunSpec]:
     runs: dict[str, RunSpec] = {}
     for cell in cells:
         for run in cell.runs:
-            if run.teacher is not None:
-                runs.setdefault(run.teacher.hash, run.teacher)
-            runs.setdefault(run.hash, run)
+            _add(run, runs)
     return runs
+
+
+def _add(run: RunSpec, runs: dict[str, RunSpec]) -> None:
+    for needed in run.inputs:
+        _add(needed, runs)
+    runs.setdefault(run.hash, run)

@@ -41,7 +41,7 @@ def survivors(grid: GridSpec, cells: Sequence[Cell], runs: Path) -> tuple[Cell, 
     kept = {students[position].runs[0].hash for position in ranked(students, found)[:count]}
     remaining = [cell for cell in cells if not cell.is_student or cell.runs[0].hash in kept]
     teachers = [cell.teacher for cell in remaining if cell.is_student]
-    return tuple(cell for cell in remaining if cell.is_student or cell.baseline or cell.teacher in teachers)
+    return tuple(cell for cell in remaining if cell.is_student or cell.baseline or cell.teacher in (None, *teachers))
 
 
 def ranked(cells: Sequence[Cell], found: Sequence[Found]) -> list[int]:

@@ -24,6 +24,7 @@ def listenings(
             "temperature": temperature,
             "onehot_weight": students.onehot_weight,
             "teacher_view": students.teacher_view,
+            "feature_weight": students.feature_weight,
         }
         if not is_adversarial:
             yield ListeningSpec(**common)

@@ -141,29 +141,3 @@ AnyObjective = Annotated[
     Discriminator(_kind),
     BeforeValidator(lambda value: NAMES.get(value, value) if isinstance(value, str) else value),
 ]
-
-
-class PostShiftSpec(Spec):
-    """See :class:`evendistill.distillation.postshift.PostShift`."""
-
-    kind: Literal["post-shift"]
-
-    @property
-    def name(self) -> str:
-        """The kind."""
-        return self.kind
-
-
-class LogitAdjustmentSpec(Spec):
-    """See :func:`evendistill.distillation.postshift.logit_adjustment`."""
-
-    kind: Literal["logit-adjustment"]
-    tau: float = Field(default=1.0, ge=0)
-
-    @property
-    def name(self) -> str:
-        """Without its hyper-parameter."""
-        return self.kind
-
-
-ShiftSpec = Annotated[PostShiftSpec | LogitAdjustmentSpec, Field(discriminator="kind")]

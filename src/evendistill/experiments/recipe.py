@@ -1,12 +1,10 @@
 """A recipe file: which teachers, which students, how often; read strictly, with one clear line for each mistake."""
 
 import difflib
-import re
 import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -17,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from evendistill.experiments.mends import MENDS, NamedMend
 from evendistill.experiments.methods import Baselines, BaselineSpec
 from evendistill.experiments.objectives import AnyObjective, ObjectiveSpec, Spec
 from evendistill.experiments.published_numbers import read_published
@@ -33,14 +32,23 @@ from evendistill.experiments.spec import (
     Training,
     ViewSpec,
 )
+from evendistill.experiments.yamlfile import printable, read_yaml
 from evendistill.maths.groups import Grouping
 from evendistill.training.recipe import Recipe
 
 MOST_BYTES = 1 << 20
 MOST_SEEDS = 1000
-MOST_CHARACTERS = 500
 UNION_TAGS = ("mlp", "convnet", "resnet", "own", "timm", "FixedTeacher", "trade-off", "group-dro", "ada-margin")
-UNION_TAGS += ("ada-alpha", "balanced-kd", "paper", "best-robust", "weighted-sum", "average-above", "robust-above")
+UNION_TAGS += (
+    *MENDS,
+    "ada-alpha",
+    "balanced-kd",
+    "paper",
+    "best-robust",
+    "weighted-sum",
+    "average-above",
+    "robust-above",
+)
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # a misspelt field, which explains one that is missing
 
 
@@ -82,19 +90,31 @@ class TeachersSpec(Spec):
     network: NetworkSpec
     objectives: Objectives
     training: Training | None = None
+    mended: Annotated[tuple[NamedMend, ...], Field(strict=False), Distinct] = ()
 
 
 class StudentsSpec(Spec):
-    """The students of a grid: objectives crossed with temperatures and, where multipliers move, with label modes."""
+    """The students of a grid: objectives crossed with temperatures and, where multipliers move, with label modes.
+
+    With ``alone``, each objective is also trained without a teacher.
+    """
 
     network: NetworkSpec
     objectives: AnyObjectives
+    alone: bool = False
     training: Training | None = None
     temperatures: Temperatures = (3.0,)
     validation_temperatures: Temperatures | None = None
     validation_labels: Labels = ("teacher", "true")
     onehot_weight: float = Field(default=0.0, ge=0, le=1)
     teacher_view: Literal["clean", "augmented"] = "clean"
+    feature_weight: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _features_of_clean_inputs(self) -> Self:
+        if self.feature_weight > 0 and self.teacher_view != "clean":
+            raise ValueError(f"feature_weight needs teacher_view clean, got {self.teacher_view}")
+        return self
 
     @field_validator("validation_labels", mode="before")
     @classmethod
@@ -169,7 +189,7 @@ def read_recipe(path: Path) -> GridSpec:
         raise ValueError(f"{path}: there is no such recipe")
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path}: a recipe is at most {MOST_BYTES >> 20} MiB")
-    plain = _plain(path)
+    plain = read_yaml(path)
     if not isinstance(plain, dict):
         raise ValueError(f"{path}: a recipe is a mapping of fields, got {type(plain).__name__}")
     try:
@@ -178,53 +198,20 @@ def read_recipe(path: Path) -> GridSpec:
         raise ValueError(f"{path}: {_one_line(error)}") from None
 
 
-class _StrictSafeLoader(yaml.SafeLoader):
-    """YAML 1.2 forbids to say a field twice and reads 1e-3 as a number; PyYAML would drop the first and read a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        said = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := next((word for position, word in enumerate(said) if word in said[:position]), None):
-            raise yaml.constructor.ConstructorError(None, None, f"{twice} is said twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_StrictSafeLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def _plain(path: Path) -> Any:  # noqa: ANN401 - whatever a recipe says
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictSafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        problem = _printable(getattr(error, "problem", None) or str(error))
-        raise ValueError(f"{path}{where}: not valid YAML: {problem}") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise ValueError(f"{path}: not a YAML text file") from None
-    except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:  # PyYAML lets them through
-        raise ValueError(f"{path}: not valid YAML: a value cannot be read: {_printable(str(error))}") from None
-
-
 def _one_line(error: ValidationError) -> str:
     first = min(error.errors(), key=lambda each: (each["type"] not in UNKNOWN, "literal['matched']" in each["loc"]))
     *outer, last = first["loc"] or ("",)
-    field = ".".join(str(part) for part in [*(part for part in outer if part not in UNION_TAGS), last])
+    outer = [part for part in outer if part not in UNION_TAGS or outer[0] == "view"]  # a view has a mean of its own
+    field = ".".join(map(str, [*outer, last]))
     if first["type"] in UNKNOWN:
-        return _printable(f"unknown field {field}{_suggestion(str(last))}")
+        return printable(f"unknown field {field}{_suggestion(str(last))}")
     message = first["msg"].removeprefix("Value error, ")
     value = "" if isinstance(first["input"], dict) or "got " in message else f", got {reprlib.repr(first['input'])}"
-    return _printable(f"{field + ': ' if field else ''}{message[:1].lower()}{message[1:]}{value}")
-
-
-def _printable(text: str) -> str:
-    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:MOST_CHARACTERS])
-    return line + ("..." if len(text) > MOST_CHARACTERS else "")
+    return printable(f"{field + ': ' if field else ''}{message[:1].lower()}{message[1:]}{value}")
 
 
 def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, sorted(_field_names()), n=1)
+    close = difflib.get_close_matches(name, sorted(_field_names() - {name}), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -240,6 +227,7 @@ def _field_names() -> set[str]:
         BaselineSpec,
         HalvingSpec,
         *RULES,
+        *MENDS.values(),
     ]
     networks: list[type[BaseModel]] = [MlpSpec, ConvnetSpec, ResNetSpec, OwnSpec, TimmSpec]
     return {name for spec in [*grid, *networks] for name in spec.model_fields} | set(Recipe.__dataclass_fields__)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from evendistill.experiments.spec import RunSpec
 from evendistill.maths.intervals import WorstClassInterval
 from evendistill.maths.metrics import Metrics
-from evendistill.storage.files import digest, read_json
+from evendistill.storage.files import digest, read_json, read_tensors
 
 Split = Literal["validation", "test"]
 
@@ -57,6 +58,23 @@ def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:
     if digest((folder / name).read_bytes()) != read_json(folder / "DONE").get(name):
         raise ValueError(f"{folder / name} is not what the run wrote; delete {folder} and run again")
     return read_json(folder / name)
+
+
+def read_predictions(spec: RunSpec, runs: Path) -> tuple[Tensor, Tensor]:
+    """The class that a finished run gave each test example, and the true one, ``(N,)`` each.
+
+    Raises:
+        ValueError: if the run is not finished, kept no predictions, or its file is damaged.
+    """
+    folder, name = runs / spec.folder_name, "test-predictions.safetensors"
+    if not is_finished(spec, runs):
+        raise ValueError(f"the run {spec.folder_name} is not finished; run the recipe first")
+    if name not in read_json(folder / "DONE"):
+        raise ValueError(f"{folder} is of an earlier version that kept no predictions; delete it and run again")
+    if not (folder / name).is_file() or digest((folder / name).read_bytes()) != read_json(folder / "DONE")[name]:
+        raise ValueError(f"{folder / name} is not what the run wrote; delete {folder} and run again")
+    told = read_tensors(folder / name)
+    return told["predictions"].long(), told["labels"].long()
 
 
 def robust_metric(found: dict[str, Any], k: int) -> float:

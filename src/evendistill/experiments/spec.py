@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
-from evendistill.experiments.objectives import AnyObjective, ShiftSpec, Spec
+from evendistill.experiments.mends import AnyMend
+from evendistill.experiments.objectives import AnyObjective, Spec
 from evendistill.maths.groups import Grouping
 from evendistill.training.recipe import Recipe
 
@@ -141,6 +142,7 @@ class ListeningSpec(Spec):
     validation_labels: Literal["teacher", "true"] | None = None
     onehot_weight: float = Field(default=0.0, ge=0, le=1)
     teacher_view: Literal["clean", "augmented"] = "clean"
+    feature_weight: float = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")
     def _one_spelling(self) -> Self:
@@ -153,7 +155,7 @@ class ListeningSpec(Spec):
 class RunSpec(Spec):
     """One training run. A student's spec holds its teacher's whole, so its name follows from both.
 
-    With a shift it trains nothing: it is its teacher with costs on its finished scores.
+    With a mend it trains no network: it is its finished teacher, or the mean of several, with something put on it.
     """
 
     data: DataSpec
@@ -167,12 +169,15 @@ class RunSpec(Spec):
     grouping: Grouping = "class"
     teacher: "RunSpec | None" = None
     listening: ListeningSpec | None = None
-    shift: ShiftSpec | None = None
+    mend: AnyMend | None = None
+    others: "tuple[RunSpec, ...]" = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _student_is_whole(self) -> Self:
-        if (self.teacher is None) != (self.listening is None and self.shift is None):
+        if (self.teacher is None) != (self.listening is None and self.mend is None):
             raise ValueError("a student needs both a teacher and how it listens")
+        if self.mend is not None and (self.listening is not None or len(self.inputs) != len(self.mend.bases)):
+            raise ValueError(f"{self.mend.name} needs {len(self.mend.bases)} finished teachers and listens to none")
         return self
 
     def changed(self, **fields: Any) -> "RunSpec":  # noqa: ANN401 - whatever the fields hold
@@ -183,6 +188,16 @@ class RunSpec(Spec):
     def role(self) -> Literal["teacher", "student"]:
         """Whether the ground truth or a teacher labels."""
         return "teacher" if self.teacher is None else "student"
+
+    @property
+    def inputs(self) -> "tuple[RunSpec, ...]":
+        """The runs that must be finished before this one begins: its teacher, and others of which it is the mean."""
+        return (*([self.teacher] if self.teacher else []), *self.others)
+
+    @property
+    def taught_as(self) -> str:
+        """What students call it: its objective, or its mend."""
+        return self.objective.name if self.mend is None else self.mend.name
 
     def canonical(self) -> dict[str, Any]:
         """The spec as plain JSON, without defaults and without what changes no result."""
@@ -198,17 +213,15 @@ class RunSpec(Spec):
     @property
     def folder_name(self) -> str:
         """The hash, and what a person wants to see."""
-        words = [self.data.words, self.objective.name]
-        if self.shift is not None:
-            words = [self.data.words, self.shift.name, "of", self.objective.name]
+        words = [self.data.words, self.taught_as]
         if self.teacher is not None and self.listening is not None:
-            words += ["from", self.teacher.objective.name, f"t{self.listening.temperature:g}"]
+            words += ["from", self.teacher.taught_as, f"t{self.listening.temperature:g}"]
             words += [f"{self.listening.validation_labels}-labels"] if self.listening.validation_labels else []
         return "-".join([self.hash, *words, f"s{self.order_seed}"])
 
 
 def _without_defaults(spec: RunSpec) -> dict[str, Any]:
-    plain = spec.model_dump(mode="json", exclude_defaults=True, exclude={"training", "teacher"})
+    plain = spec.model_dump(mode="json", exclude_defaults=True, exclude={"training", "teacher", "others"})
     for part in ("data", "network"):  # a part that is all defaults is still a part
         plain.setdefault(part, {})
     for name in ("hold", "workers"):  # where images wait changes no result
@@ -218,4 +231,6 @@ def _without_defaults(spec: RunSpec) -> dict[str, Any]:
     plain["training"] = {name: value for name, value in changed.items() if name != "checkpoint_every"}
     if spec.teacher is not None:
         plain["teacher"] = _without_defaults(spec.teacher)
+    if spec.others:
+        plain["others"] = [_without_defaults(other) for other in spec.others]
     return plain

@@ -77,7 +77,7 @@ class Sweep:
 
     def epochs(self) -> int:
         """Training epochs behind the table, trials included; each distinct run counts once."""
-        return sum(spec.training.epochs for spec in {**self.tried, **self.needed}.values() if spec.shift is None)
+        return sum(spec.training.epochs for spec in {**self.tried, **self.needed}.values() if spec.mend is None)
 
     @classmethod
     def joined(cls, sweeps: "Sequence[Sweep]") -> "Sweep":

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from evendistill.experiments.sweep import Sweep
 
 
+PICTURES = (".svg", ".pdf", ".png")
+
+
 def sweep_and_report(recipe: Path, runs: Path, report: Path, told: dict[str, Any], as_json: bool, command: str) -> None:
     """Train what a recipe asks for and is not there yet, then report; says why it ends otherwise."""
     from evendistill.experiments.report.going import print_failures, progress
@@ -60,6 +63,39 @@ def derived(recipe: Path, out: Path, data: str | None, smoke: bool) -> Path:
     return derive.write_recipe(grid, out / "recipes" / f"{recipe.stem}{'-smoke' if smoke else ''}.yaml")
 
 
+def diagnose_recipe(recipe: Path, runs: Path, data: str | None, as_json: bool) -> None:
+    """Rank the teachers of a recipe, and say which ranking told what its robust students did."""
+    from evendistill.experiments.ranking import as_json as ranking_as_json
+    from evendistill.experiments.ranking import rank
+    from evendistill.experiments.report.diagnosis import print_ranking
+
+    ranking = rank(joined([recipe], runs, data))
+    if as_json:
+        print_json(ranking_as_json(ranking))
+    else:
+        print_ranking(ranking)
+
+
+def diagnose_teachers(
+    paths: list[Path], labels: Path | None, told: dict[str, Any], to: Path | None, as_json: bool
+) -> None:
+    """Diagnose teachers from run folders or files, and draw one of them if that is asked for."""
+    from evendistill.experiments.report.diagnosis import print_diagnosis
+    from evendistill.experiments.teachers import diagnosed
+
+    if to is not None and (len(paths) > 1 or to.suffix not in PICTURES):
+        raise ValueError(f"--to draws one teacher, as {', '.join(PICTURES)}; got {len(paths)} and {to}")
+    read, found, plain = diagnosed(paths, labels, **told)
+    if to is not None:
+        from evendistill.experiments.report.calibration import write_calibration
+
+        write_calibration(read[0], found[0], to)
+    if as_json:
+        print_json(plain)
+    else:
+        print_diagnosis(plain)
+
+
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -67,15 +103,19 @@ def cores() -> int:
 
 def report_on(sweep: "Sweep", folder: Path, as_json: bool, command: str, *, trained: int) -> None:
     """Write the page of a finished sweep and print its tables, or both as JSON."""
+    from evendistill.experiments.report.effects import as_json as effects_as_json
+    from evendistill.experiments.report.effects import compare
     from evendistill.experiments.report.page import write_report
     from evendistill.experiments.report.table import as_json as cells_as_json
     from evendistill.experiments.report.table import make_table
     from evendistill.experiments.report.terminal import print_table
 
     table: Table = make_table(sweep)
-    page = write_report(table, folder, command=command).resolve()
+    effects = compare(table, sweep.runs)
+    page = write_report(table, folder, command=command, effects=effects).resolve()
     if as_json:
-        print_json({"cells": cells_as_json(table), "command": command, "report": str(page), "trained": trained})
+        told = {"command": command, "report": str(page), "trained": trained}
+        print_json({"cells": cells_as_json(table), "effects": effects_as_json(effects), **told})
     else:
         print_table(table, page)
 

@@ -40,6 +40,35 @@ def calibration_error(teacher: Tensor, conditional: Tensor, weights: Tensor | No
     return shares @ (_shape(teacher, shares, "teacher") - _shape(conditional, shares, "conditional")).abs()
 
 
+def calibration_spread(teacher: Tensor, conditional: Tensor) -> Tensor:
+    r"""Standard error of :func:`calibration_error` where the points are a sample, by the delta method.
+
+    With shapes :math:`t = p_y/\hat\pi^t_y`, :math:`s = \eta_y/\hat\pi_y` and the sign :math:`\sigma` of their
+    difference, point i moves the error by
+
+    .. math:: |t_i - s_i| - t_i\, \overline{\sigma t} + s_i\, \overline{\sigma s}
+
+    up to a constant. Too small where the shapes agree, for the absolute value has no slope there. Ours.
+
+    Args:
+        teacher: ``(N, C)``, N at least 2.
+        conditional: ``(N, C)``.
+
+    Returns:
+        ``(C,)``.
+
+    Raises:
+        ValueError: as :func:`calibration_error`.
+    """
+    calibration_error(teacher, conditional)  # which looks into all that was given
+    dtype = torch.promote_types(torch.promote_types(teacher.dtype, conditional.dtype), torch.float32)
+    teacher, conditional = teacher.to(dtype), conditional.to(dtype)
+    ours, theirs = teacher / teacher.mean(dim=0), conditional / conditional.mean(dim=0)
+    sign = (ours - theirs).sign()
+    moved = (ours - theirs).abs() - ours * (sign * ours).mean(dim=0) + theirs * (sign * theirs).mean(dim=0)
+    return moved.std(dim=0) / len(teacher) ** 0.5
+
+
 def point_shares(weights: Tensor | None, like: Tensor) -> Tensor:
     """Probabilities ``(N,)`` of the points, in the dtype of ``like`` ``(N, ...)``; equal if no weights are given.
 

@@ -56,16 +56,16 @@ def fit(
 
     Raises:
         FloatingPointError: if the loss is no longer finite, saying where.
-        ValueError: if the best iterate is asked for without a validation set, or a batch has fewer examples than there
-            are processes.
+        ValueError: if the best iterate is asked for without a validation set, a batch has fewer examples than there are
+            processes, or features are to be matched and the network has no last linear layer.
         OSError: if processes resume from different steps.
     """
     network.to(device)
     train, held_out = problem.task.train.to(device), _held_out(problem, recipe, device, ranks)
     if recipe.iterate == "best" and problem.task.validation is None:
         raise ValueError("iterate 'best' needs a validation set, got None")
-    with randomness.isolated(randomness.derive_seed(seed, "noise"), device):
-        state = State(network, problem, recipe, seed=seed, device=device, ranks=ranks)
+    with randomness.isolated(randomness.derive_seed(seed, "noise"), device), problem.learner(network) as learner:
+        state = State(network, learner, problem, recipe, seed=seed, device=device, ranks=ranks)
         if checkpoint and (saved := checkpoint.load()) is not None:
             state.load_state_dict(saved)
         if not ranks.all(ranks.agreed(state.step) == state.step):  # and nobody saves before all have read
@@ -81,7 +81,7 @@ def fit(
                     checkpoint.save_if_due(state.state_dict)
                 on_step(state.step, state.total_steps)
                 yield from _pause(state, checkpoint)
-        return Result(_iterate(state), state.history, state.objective.weights.cpu())
+    return Result(_iterate(state), state.history, state.objective.weights.cpu())
 
 
 def _pause(state: State, checkpoint: Checkpoint | None) -> Turns[None]:

@@ -23,6 +23,7 @@ class State:
 
     Args:
         network: on ``device``; trained in place.
+        learner: what descends, the network and what it has in training alone; the network itself if it has nothing.
         problem: what to optimise.
         recipe: how.
         seed: of the held-out subsets, and of what processes after the first draw at random.
@@ -37,6 +38,7 @@ class State:
     def __init__(
         self,
         network: nn.Module,
+        learner: nn.Module,
         problem: Problem,
         recipe: Recipe,
         *,
@@ -45,12 +47,13 @@ class State:
         ranks: Ranks = Ranks(),  # noqa: B008 - frozen
     ) -> None:
         self.network = network
+        self.learner = learner
         self.ranks = ranks
         self._seed = seed
         self.objective = problem.objective
         self.recipe = recipe
         self.device = device
-        self.optimiser = make_optimiser(network.parameters(), recipe)
+        self.optimiser = make_optimiser(learner.parameters(), recipe)
         self.peak_rates = [group["lr"] for group in self.optimiser.param_groups]
         self.generator = randomness.generator(seed, "held-out")
         self.batch_size = min(recipe.batch_size, len(problem.task.train))
@@ -65,8 +68,8 @@ class State:
         self.iterates: list[dict[str, Tensor]] = []
         self.best: dict[str, Any] | None = None
         self._check_memory()
-        # the network is saved and evaluated bare; only training steps go through what wraps it
-        self.forward = ranks.wrapped(network)
+        # the network is kept and evaluated bare; only training steps go through what wraps it
+        self.forward = ranks.wrapped(learner)
         if recipe.compile:
             self.forward = torch.compile(self.forward)
 
@@ -127,7 +130,7 @@ class State:
     def state_dict(self) -> dict[str, Any]:
         """Everything, in types that load without running code."""
         return {
-            "network": self.network.state_dict(),
+            "network": self.learner.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "objective": self.objective.state_dict(),
             "generator": self.generator.get_state(),
@@ -142,7 +145,7 @@ class State:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`state_dict` gave; the global generators too."""
-        self.network.load_state_dict(state["network"])
+        self.learner.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.objective.load_state_dict(state["objective"])
         self.generator.set_state(state["generator"])

@@ -1,7 +1,8 @@
 """Table 2: every baseline beside the student that validation chose, and beside what was printed."""
 
 from evendistill.experiments.cells import Cell
-from evendistill.experiments.objectives import AdaAlphaSpec, AdaMarginSpec, GroupDROSpec, LogitAdjustmentSpec
+from evendistill.experiments.mends import LogitAdjustmentSpec
+from evendistill.experiments.objectives import AdaAlphaSpec, AdaMarginSpec, GroupDROSpec
 from evendistill.experiments.published_numbers import Published, read_published
 from evendistill.experiments.report.lines import markdown_table
 from evendistill.experiments.report.table import Row, Table
@@ -46,8 +47,8 @@ def choice(cell: Cell) -> str:
             words.append(f"per {per}")
         case GroupDROSpec(adjustment=adjustment) if adjustment > 0:
             words.append(f"C {adjustment:g}")
-    if isinstance(shift := cell.runs[0].shift, LogitAdjustmentSpec):
-        words.append(f"tau {shift.tau:g}")
+    if cell.baseline is not None and isinstance(mend := cell.runs[0].mend, LogitAdjustmentSpec):
+        words.append(f"tau {mend.tau:g}")
     return ", ".join(words)
 
 

@@ -5,9 +5,21 @@ from html import escape
 from pathlib import Path
 
 from evendistill.experiments.report.claims import claims
+from evendistill.experiments.report.effects import Section
+from evendistill.experiments.report.effects_picture import write_effects
+from evendistill.experiments.report.effects_words import (
+    PICTURE,
+    TITLE,
+    class_lines,
+    explained,
+    heading,
+    sentences,
+    worst_k_lines,
+)
+from evendistill.experiments.report.layout import caption, entry, grid_of
 from evendistill.experiments.report.methods import choice, methods, printed_beside, printed_words
 from evendistill.experiments.report.picture import frontier_figure, recall_rows, recalls_figure, write_frontier
-from evendistill.experiments.report.table import Table, caption, entry, grid_of, to_ship
+from evendistill.experiments.report.table import Table, to_ship
 from evendistill.experiments.report.verdict import verdict
 from evendistill.experiments.report.written import write_markdown
 from evendistill.storage.files import write_bytes
@@ -19,30 +31,33 @@ table { border-collapse: collapse; width: 100%; } th, td { padding: .35rem .4rem
 th:first-child, td:first-child { text-align: left; } tr { border-bottom: 1px solid #ddd; }
 .selected { font-weight: bold; background: #fff3cd; } figure { margin: 1rem 0; overflow-x: auto; }
 code { font-size: .9em; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; }
 """
 
 
-def write_report(table: Table, folder: Path, *, command: str) -> Path:
-    """Write the page, the table in Markdown and the picture of the frontier.
+def write_report(table: Table, folder: Path, *, command: str, effects: Section = Section()) -> Path:  # noqa: B008
+    """Write the page, the table in Markdown and the pictures.
 
     Args:
         table: of a finished sweep.
         folder: made if need be.
         command: what regenerates the numbers.
+        effects: what distillation did to whom.
 
     Returns:
         The page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_markdown(table, folder / "table.md", command=command)
+    write_markdown(table, folder / "table.md", command=command, effects=effects)
     write_frontier(table, folder / "frontier.svg")
+    if effects.comparisons:
+        write_effects(effects, folder / PICTURE)
     page = folder / "index.html"
-    write_bytes(page, _page(table, command).encode())
+    write_bytes(page, _page(table, command, _html_effects(effects, folder / PICTURE)).encode())
     return page
 
 
-def _page(table: Table, command: str) -> str:
+def _page(table: Table, command: str, effects: str) -> str:
     frontier = frontier_figure(table).to_html(full_html=False, include_plotlyjs=True, config={"displayModeBar": False})
     recalls = recalls_figure(table).to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
     title = escape(table.name)
@@ -61,21 +76,21 @@ def _page(table: Table, command: str) -> str:
 {_html_printed(table)}{_html_methods(table)}<h2>Recall of each {table.kind}</h2>
 <figure>{recalls}</figure>
 <div class="scroll">{_html_recalls(table)}</div>
-<h2>How to regenerate these numbers</h2>
+{effects}<h2>How to regenerate these numbers</h2>
 <p><code>{escape(command)}</code></p>
 </main></body></html>
 """
 
 
 def _html_table(table: Table) -> str:
-    teachers, lines = grid_of(table)
-    head = "".join(f'<th scope="col">{escape(name)} teacher</th>' for name in teachers)
+    columns, lines = grid_of(table)
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
     body = ""
     for title, rows in lines:
         marks = [" class='selected'" if row and row.selected else "" for row in rows]
         entries = "".join(f"<td{mark}>{escape(entry(row))}</td>" for mark, row in zip(marks, rows, strict=True))
         body += f'<tr><th scope="row">{escape(title)}</th>{entries}</tr>'
-    return f'<table><thead><tr><th scope="col">student</th>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _html_printed(table: Table) -> str:
@@ -105,6 +120,22 @@ def _html_methods(table: Table) -> str:
         "<h2>What the paper claims, and what these numbers say</h2>\n"
         f'<div class="scroll">{_lines(["claim", "here", "numbers"], said)}</div>\n'
     )
+
+
+def _html_effects(section: Section, picture: Path) -> str:
+    """What distillation did to whom; nothing if there is nothing to compare."""
+    if not section:
+        return ""
+    parts = [f"<h2>{TITLE}</h2>", *(f"<p>{escape(said)}</p>" for said in explained(section))]
+    if section.comparisons:
+        drawn = picture.read_text("utf-8")
+        parts.append(f"<figure>{drawn[drawn.index('<svg') :]}</figure>")
+    for each in section.comparisons:
+        parts += [f"<h3>{escape(heading(each))}</h3>", f"<p>{escape(' '.join(sentences(each)))}</p>"]
+        for head, body in (class_lines(each), worst_k_lines(each)):
+            rows = [(name, entries, False) for name, *entries in body]
+            parts.append(f'<div class="scroll">{_lines(head, rows)}</div>')
+    return "\n".join(parts) + "\n"
 
 
 def _lines(head: list[str], body: list[tuple[str, list[str], bool]]) -> str:

@@ -1,13 +1,12 @@
-"""The paper's table for a finished sweep: teachers across, students down, and what was chosen on validation."""
+"""The rows of a finished sweep's tables, and which of them was chosen on validation."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.frontier import pareto_front
-from evendistill.experiments.report.lines import markdown_table
 from evendistill.experiments.results import Found, interval_of, judged, read_split, summarise
-from evendistill.experiments.rules import Rule, in_words
+from evendistill.experiments.rules import Rule
 from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, select
 from evendistill.experiments.sweep import Sweep
 from evendistill.maths.intervals import WorstClassInterval
@@ -63,6 +62,8 @@ class Row:
         if self.cell.baseline is not None:
             labels = self.cell.validation_labels
             return self.cell.baseline.title + (f", {labels}-labelled" if labels else "")
+        if self.teacher == "none":
+            return f"{self.student} student without a teacher"
         if self.student == "none":
             return f"{self.teacher} teacher alone"
         return f"{self.student_title} student of {_article(self.teacher)} teacher"
@@ -180,29 +181,6 @@ def _efficient_within_methods(rows: list[Row]) -> tuple[Row, ...]:
     return tuple(kept)
 
 
-def grid_of(table: Table) -> tuple[list[str], list[tuple[str, list[Row | None]]]]:
-    """Teachers across and, for each kind of student, its rows in their order; None where there is none."""
-    teachers = list(dict.fromkeys(row.teacher for row in table.rows))
-    titles = list(dict.fromkeys(row.student_title for row in table.rows))
-    at = {(row.teacher, row.student_title): row for row in table.rows}
-    return teachers, [(title, [at.get((teacher, title)) for teacher in teachers]) for title in titles]
-
-
-def entry(row: Row | None) -> str:
-    """One entry in percent: robust metric, average accuracy in brackets, a star if selected."""
-    if row is None:
-        return ""
-    return f"{row.test.robust.percent()} ({row.test.average.percent()})" + (" ★" if row.selected else "")
-
-
-def markdown(table: Table) -> str:
-    """The table in Markdown."""
-    teachers, lines = grid_of(table)
-    head = ["student \\ teacher", *teachers]
-    body = [[title, *(entry(row) for row in rows)] for title, rows in lines]
-    return markdown_table(head, body)
-
-
 def as_json(table: Table) -> list[dict[str, Any]]:
     """The cells as plain values, accuracies as fractions."""
     return [
@@ -222,16 +200,6 @@ def as_json(table: Table) -> list[dict[str, Any]]:
         }
         for row in (*table.rows, *table.baselines)
     ]
-
-
-def caption(table: Table) -> str:
-    """What the entries of the table are, and over what they were averaged."""
-    return (
-        f"Test {table.robust_name} in percent, average accuracy in brackets; mean ± standard error over seeds "
-        f"{', '.join(map(str, table.seeds))}; "
-        + ("each student learns from the teacher of its own seed" if table.matched else "one teacher for all students")
-        + f". ★ chosen on validation{'' if table.rule is None else f': {in_words(table.rule)}'}."
-    )
 
 
 def to_ship(table: Table) -> str:

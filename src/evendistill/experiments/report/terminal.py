@@ -8,20 +8,19 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from evendistill.experiments.report.claims import claims
+from evendistill.experiments.report.layout import caption, entry, grid_of
 from evendistill.experiments.report.methods import choice, methods
 from evendistill.experiments.report.standing import standings, volumes
-from evendistill.experiments.report.table import Table, caption, entry, grid_of, to_ship
+from evendistill.experiments.report.table import Table, to_ship
 from evendistill.experiments.report.verdict import verdict
 from evendistill.maths.intervals import WorstClassInterval
-
-DIAGNOSED = ("recalls", "priors", "marginals", "calibration_error", "lower", "upper", "expected_error")
 
 
 def print_table(table: Table, page: Path) -> None:
     """Print the paper's table, what it says, and where the page is."""
     console = Console()
-    teachers, lines = grid_of(table)
-    grid = Grid("student", *(f"{name} teacher" for name in teachers), title=table.name, caption=caption(table))
+    head, lines = grid_of(table)
+    grid = Grid(*head, title=table.name, caption=caption(table))
     for name, rows in lines:
         lines_of = [
             entry(row).replace(" (", "\n(") for row in rows
@@ -83,28 +82,6 @@ def print_choice(chosen: dict[str, Any]) -> None:
         *(f"run: {name}" for name in chosen["runs"]),
     ]
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
-
-
-def print_diagnosis(found: dict[str, Any]) -> None:
-    """Print the calibration of each class of one teacher, or a line a teacher of several."""
-    console, teachers = Console(), found["teachers"]
-    first = teachers[0]
-    if len(teachers) == 1:
-        grid = Grid("class", "recall %", "prior %", "marginal %", "calibration term, lower bound", "ECE %")
-        columns = zip(*(first[name] for name in DIAGNOSED), strict=True)
-        for label, (recall, prior, marginal, error, lower, upper, ece) in enumerate(columns):
-            shares = f"{100 * recall:.1f}", f"{100 * prior:.2f}", f"{100 * marginal:.2f}"
-            grid.add_row(str(label), *shares, f"{error:.3f} ({lower:.3f} to {upper:.3f})", f"{100 * ece:.2f}")
-        console.print(grid)
-        console.print(f"a lower bound, conditioned on {first['conditioning']}; largest: {first['worst']:.3f}")
-        return
-    grid = Grid("teacher", "average %", "worst class %", "largest calibration term, lower bound", "on its own score")
-    for name in found["ranking"]:
-        entry = next(each for each in teachers if each["file"] == name)
-        accuracies = f"{100 * entry['average_accuracy']:.1f}", f"{100 * entry['worst_class_accuracy']:.1f}"
-        grid.add_row(escape(name), *accuracies, f"{entry['joint']['worst']:.3f}", f"{entry['worst']:.3f}")
-    console.print(grid)
-    console.print(f"best calibrated first, conditioned on {found['ranked_on']}, estimated across folds")
 
 
 def print_metrics(found: dict[str, Any], worst: WorstClassInterval, kind: str = "class") -> None:

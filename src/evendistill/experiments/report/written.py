@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from evendistill.experiments.report.claims import claims_markdown
+from evendistill.experiments.report.effects import Section
+from evendistill.experiments.report.effects_words import effects_markdown
+from evendistill.experiments.report.layout import caption, markdown
 from evendistill.experiments.report.methods import methods_markdown, printed_markdown
-from evendistill.experiments.report.table import Table, caption, markdown
+from evendistill.experiments.report.table import Table
 from evendistill.experiments.report.verdict import verdict
 
 TABLE_2 = (
@@ -14,7 +17,7 @@ TABLE_2 = (
 )
 
 
-def write_markdown(table: Table, path: Path, *, command: str) -> None:
+def write_markdown(table: Table, path: Path, *, command: str, effects: Section = Section()) -> None:  # noqa: B008
     """Write the tables to a file, with their caption, the verdict, and the command that regenerates them."""
     parts = [f"{markdown(table)}\n{caption(table)} Regenerate with `{command}`.\n"]
     if beside := printed_markdown(table):
@@ -23,4 +26,6 @@ def write_markdown(table: Table, path: Path, *, command: str) -> None:
         parts += [f"## Beside what others would use\n\n{methods_markdown(table)}\n{TABLE_2}\n"]
         parts += [f"## What the paper claims\n\n{claims_markdown(table)}"]
         parts += [f"## In words\n\n{verdict(table)}\n"]
+    if compared := effects_markdown(effects):
+        parts += [compared]
     path.write_text("\n".join(parts), encoding="utf-8")

@@ -1,0 +1,142 @@
+"""Which way of ranking teachers tells beforehand whose robust student will be best, measured on finished runs."""
+
+import math
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from evendistill.distillation.predictors import NAMES, Predictors, predictors
+from evendistill.distillation.reference import cross_fitted
+from evendistill.experiments.cells import Cell
+from evendistill.experiments.results import Found, is_finished, summarise
+from evendistill.experiments.sources import from_run, joint_log_probabilities, loaded
+from evendistill.experiments.sweep import Sweep
+from evendistill.maths.rank_correlation import RankCorrelation, spearman
+
+PENALTY = 1e-2  # of the shared reference: many correlated features, few examples
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A teacher at a temperature, and the best robust student that learned from it.
+
+    Attributes:
+        teacher: its objective, or its mend.
+        temperature: that students learn at.
+        predictors: means over the seeds.
+        student: the student on test, its other hyper-parameters chosen on validation; None if none is finished.
+    """
+
+    teacher: str
+    temperature: float
+    predictors: Predictors
+    student: Found | None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All teachers of a sweep, at every temperature that their robust students learn at.
+
+    Attributes:
+        teachers: the best predicted one first.
+        correlations: of each predictor with the worst-class accuracy of the students; empty for fewer than three.
+        within: the same among the teachers of each temperature.
+    """
+
+    teachers: tuple[Ranked, ...]
+    correlations: dict[str, RankCorrelation]
+    within: dict[float, dict[str, RankCorrelation]]
+
+
+def rank(sweep: Sweep) -> Ranking:
+    """Rank the teachers of a sweep by what was known before any student was trained.
+
+    Raises:
+        ValueError: if a teacher is not finished or keeps no scores, or no robust student is asked for.
+    """
+    students = _robust_students(sweep)
+    if not students:
+        raise ValueError(f"{sweep.recipe} has no robust students of teachers, so there is nothing to rank teachers for")
+    found = _predicted(sweep, students)
+    ranked = [Ranked(*key, found[key], _best(cells, sweep)) for key, cells in students.items()]
+    ranked.sort(key=lambda each: -each.predictors.shifted_risk)
+    measured = [each for each in ranked if each.student is not None]
+    apart = {
+        temperature: _correlations([each for each in measured if each.temperature == temperature])
+        for temperature in sorted({each.temperature for each in measured})
+    }
+    return Ranking(tuple(ranked), _correlations(measured), apart)
+
+
+def _robust_students(sweep: Sweep) -> dict[tuple[str, float], list[Cell]]:
+    """Cells of robust students by the name of their teacher and the temperature."""
+    students: dict[tuple[str, float], list[Cell]] = {}
+    for cell in sweep.cells:
+        if cell.is_student and cell.teacher and cell.student and cell.listening and cell.student.name == "robust":
+            students.setdefault((cell.teacher.name, cell.listening.temperature), []).append(cell)
+    return students
+
+
+def _best(cells: list[Cell], sweep: Sweep) -> Found | None:
+    done = [cell for cell in cells if all(is_finished(run, sweep.runs) for run in cell.runs)]
+    if not done:
+        return None
+    on = {"robust_k": sweep.grid.robust_k}
+    best = max(done, key=lambda cell: summarise(cell.runs, sweep.runs, "validation", **on).robust.mean)
+    return summarise(best.runs, sweep.runs, "test", **on)
+
+
+def _predicted(sweep: Sweep, students: dict[tuple[str, float], list[Cell]]) -> dict[tuple[str, float], Predictors]:
+    data = loaded(sweep.grid.data)
+    # as the students have them: of each seed, or of a fixed one
+    teachers = {name: [run.teacher for run in cells[0].runs if run.teacher] for (name, _), cells in students.items()}
+    values: dict[tuple[str, float], list[Predictors]] = {key: [] for key in students}
+    for seed in range(len(sweep.grid.seeds)):
+        scores = {
+            name: from_run(sweep.runs / runs[seed].folder_name, data).scores.double() for name, runs in teachers.items()
+        }
+        labels = data.validation.labels.cpu()
+        reference = cross_fitted(joint_log_probabilities(list(scores.values())), labels, penalty=PENALTY)
+        for name, temperature in students:
+            told = {"temperature": temperature, "reference": reference}
+            values[name, temperature].append(predictors(scores[name], labels, **told))
+    return {
+        key: Predictors(*(fmean(getattr(each, name) for each in found) for name in NAMES))
+        for key, found in values.items()
+    }
+
+
+def _correlations(measured: list[Ranked]) -> dict[str, RankCorrelation]:
+    if len(measured) < 3:
+        return {}
+    worst = torch.tensor([each.student.robust.mean for each in measured if each.student])
+    return {
+        name: spearman(torch.tensor([getattr(each.predictors, name) for each in measured]), worst) for name in NAMES
+    }
+
+
+def as_json(ranking: Ranking) -> dict[str, Any]:
+    """The same in plain values, accuracies as fractions; None for a correlation where one side has no order."""
+    return {
+        "teachers": [
+            {
+                "teacher": each.teacher,
+                "temperature": each.temperature,
+                **asdict(each.predictors),
+                "student": each.student
+                and {"worst_class_accuracy": vars(each.student.robust), "average_accuracy": vars(each.student.average)},
+            }
+            for each in ranking.teachers
+        ],
+        "correlations": {name: _plain(each) for name, each in ranking.correlations.items()},
+        "within": {
+            f"{temperature:g}": {name: _plain(each) for name, each in found.items()}
+            for temperature, found in ranking.within.items()
+        },
+    }
+
+
+def _plain(found: RankCorrelation) -> dict[str, float | None]:
+    return {name: None if math.isnan(value) else value for name, value in vars(found).items()}

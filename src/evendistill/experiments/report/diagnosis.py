@@ -1,0 +1,96 @@
+"""Teachers diagnosed, for the terminal: calibration of each class, several teachers ranked, predictions measured."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column
+from rich.table import Table as Grid
+
+from evendistill.experiments.ranking import Ranking
+
+SHOWN = ("recalls", "priors", "marginals", "calibration_error", "lower", "upper", "expected_error")
+WORDS = {
+    "shifted_risk": "robust risk after the best shift (ours)",
+    "shape_risk": "robust risk of the shape p/pi (ours)",
+    "calibration": "largest calibration term (Theorem 2), on all scores jointly",
+    "own_calibration": "largest calibration term, on the own score",
+    "worst_class_accuracy": "own worst-class accuracy",
+    "average_accuracy": "average accuracy",
+}
+
+
+def print_diagnosis(found: dict[str, Any]) -> None:
+    """Print the calibration of each class of one teacher, or a line a teacher of several."""
+    if len(found["teachers"]) == 1:
+        _print_one(found["teachers"][0])
+    else:
+        _print_several(found)
+
+
+def _print_one(entry: dict[str, Any]) -> None:
+    console = Console()
+    grid = Grid("class", "recall %", "prior %", "marginal %", "calibration term, lower bound", "ECE %", "V soft / hard")
+    columns = zip(*(entry[name] for name in SHOWN), strict=True)
+    for label, (recall, prior, marginal, error, lower, upper, ece) in enumerate(columns):
+        shares = f"{100 * recall:.1f}", f"{100 * prior:.2f}", f"{100 * marginal:.2f}"
+        variances = f"{entry['variance'][label]:.3g} / {entry['one_hot_variance'][label]:.3g}"
+        name = escape(entry["class_names"][label])
+        term = f"{error:.3f} ({lower:.3f} to {upper:.3f})"
+        grid.add_row(name, *shares, term, f"{100 * ece:.2f}", variances)
+    console.print(grid)
+    bound = entry["bound"]
+    lines = [
+        f"a lower bound, conditioned on {entry['conditioning']}; largest: {entry['worst']:.3f}",
+        f"Theorem 2 put together, {bound['loss_bound']:.1f} x {entry['worst']:.3f} + {max(entry['estimation']):.3f} = "
+        f"{bound['value']:.2f}: no more than a lower bound of it, "
+        f"and it assumes that {'; that '.join(bound['assumed'])}",
+    ]
+    if tried := entry.get("temperatures"):
+        lines.append(
+            f"of temperatures {tried['tried'][0]:g} to {tried['tried'][-1]:g} the class-wise ECE is least at "
+            f"{tried['expected_error']:g}, the largest calibration term on the own score at "
+            f"{tried['calibration_error']:g}"
+        )
+    console.print("\n".join(lines), highlight=False)
+
+
+def _print_several(found: dict[str, Any]) -> None:
+    console = Console()
+    heads = ("robust risk after the best shift", "largest calibration term, lower bound", "on its own score")
+    grid = Grid(Column("teacher", overflow="fold"), "average %", "worst class %", *heads)
+    for name in found["ranking"]:
+        entry = next(each for each in found["teachers"] if each["name"] == name)
+        accuracies = f"{100 * entry['average_accuracy']:.1f}", f"{100 * entry['worst_class_accuracy']:.1f}"
+        risks = f"{entry['shifted_risk']:.3f}", f"{entry['joint']['worst']:.3f}", f"{entry['worst']:.3f}"
+        grid.add_row(escape(name), *accuracies, *risks)
+    console.print(grid)
+    console.print(
+        f"best for a robust student first, by the {WORDS[found['ranked_by']]}; the calibration term is conditioned on "
+        f"{found['ranked_on']}, estimated across folds",
+        highlight=False,
+    )
+
+
+def print_ranking(ranking: Ranking) -> None:
+    """Print the teachers of a sweep, the best predicted first, and how well each predictor did."""
+    console = Console()
+    grid = Grid("teacher", "T", "risk, best shift", "calibration term", "own worst %", "robust student's worst %")
+    for each in ranking.teachers:
+        known = each.predictors
+        student = "not trained" if each.student is None else each.student.robust.percent()
+        numbers = f"{-known.shifted_risk:.3f}", f"{-known.calibration:.3f}", f"{100 * known.worst_class_accuracy:.1f}"
+        grid.add_row(escape(each.teacher), f"{each.temperature:g}", *numbers, student)
+    console.print(grid)
+    if not ranking.correlations:
+        console.print("fewer than three teachers have finished robust students, so no predictor can be judged")
+        return
+    judged = Grid("ranking teachers by", "Spearman, with the student's worst class", *_heads(ranking))
+    for name, found in ranking.correlations.items():
+        apart = [f"{each[name].value:+.2f}" if each else "" for each in ranking.within.values()]
+        judged.add_row(WORDS[name], f"{found.value:+.2f} ({found.lower:+.2f} to {found.upper:+.2f})", *apart)
+    console.print(judged)
+
+
+def _heads(ranking: Ranking) -> list[str]:
+    return [f"T {temperature:g}" for temperature in ranking.within]

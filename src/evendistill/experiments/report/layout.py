@@ -1,0 +1,50 @@
+"""How the paper's table is laid out: teachers across, students down, an entry for each combination."""
+
+from evendistill.experiments.report.lines import markdown_table
+from evendistill.experiments.report.table import Row, Table
+from evendistill.experiments.rules import in_words
+
+MOST_ACROSS = 6
+
+
+def grid_of(table: Table) -> tuple[list[str], list[tuple[str, list[Row | None]]]]:
+    """The head of the table and its lines; None where there is no row.
+
+    Teachers stand across, as in the paper; if they are more than fit there, they stand down.
+    """
+    teachers = list(dict.fromkeys(row.teacher for row in table.rows))
+    titles = list(dict.fromkeys(row.student_title for row in table.rows))
+    at = {(row.teacher, row.student_title): row for row in table.rows}
+    if len(teachers) > max(MOST_ACROSS, len(titles)):
+        lines = [(_teacher(teacher), [at.get((teacher, title)) for title in titles]) for teacher in teachers]
+        return ["teacher", *("alone" if title == "none" else f"{title} student" for title in titles)], lines
+    lines = [(title, [at.get((teacher, title)) for teacher in teachers]) for title in titles]
+    return ["student", *map(_teacher, teachers)], lines
+
+
+def _teacher(name: str) -> str:
+    return "no teacher" if name == "none" else f"{name} teacher"
+
+
+def entry(row: Row | None) -> str:
+    """One entry in percent: robust metric, average accuracy in brackets, a star if selected."""
+    if row is None:
+        return ""
+    return f"{row.test.robust.percent()} ({row.test.average.percent()})" + (" ★" if row.selected else "")
+
+
+def markdown(table: Table) -> str:
+    """The table in Markdown."""
+    head, lines = grid_of(table)
+    body = [[title, *(entry(row) for row in rows)] for title, rows in lines]
+    return markdown_table(head, body)
+
+
+def caption(table: Table) -> str:
+    """What the entries of the table are, and over what they were averaged."""
+    return (
+        f"Test {table.robust_name} in percent, average accuracy in brackets; mean ± standard error over seeds "
+        f"{', '.join(map(str, table.seeds))}; "
+        + ("each student learns from the teacher of its own seed" if table.matched else "one teacher for all students")
+        + f". ★ chosen on validation{'' if table.rule is None else f': {in_words(table.rule)}'}."
+    )

@@ -1,0 +1,109 @@
+"""A teacher's held-out scores from wherever they lie: a file of anyone's making, or the folder of a finished run."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from evendistill.data.datasets import Data, load_data
+from evendistill.experiments.arrays import read_scores
+from evendistill.experiments.spec import DataSpec
+from evendistill.storage.files import read_json, read_tensors
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Scores with their labels.
+
+    Attributes:
+        name: for people.
+        scores: ``(N, C)``.
+        labels: ``(N,)``.
+        class_names: one a class.
+        class_counts: ``(C,)`` training examples of each class; None where nobody knows them.
+    """
+
+    name: str
+    scores: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+    class_counts: Tensor | None = None
+
+
+def read_source(path: Path, labels: Path | None) -> Source:
+    """Read scores and labels of a teacher.
+
+    Args:
+        path: a file as :func:`evendistill.experiments.arrays.read_scores` takes it, or a run folder of a teacher.
+        labels: file of labels, if they are not in the file.
+
+    Raises:
+        ValueError: if it is neither, or keeps no scores; names it.
+    """
+    if not path.is_dir():
+        scores, truth = read_scores(path, labels)
+        return Source(str(path), scores, truth, tuple(map(str, range(scores.shape[1]))))
+    if labels is not None:
+        raise ValueError(f"{path}: a run folder has labels of its own; leave --labels out")
+    _check_finished(path)
+    return from_run(path, data_of(path))
+
+
+def from_run(path: Path, data: Data) -> Source:
+    """The held-out scores that a finished teacher keeps in its folder; its network is not imported.
+
+    Raises:
+        ValueError: if it is not finished, keeps none, or they do not fit the data.
+    """
+    _check_finished(path)
+    kept = sorted(path.glob("scores-validation-*.safetensors"))
+    if not kept:
+        raise ValueError(f"{path}: keeps no held-out scores; those of teachers do")
+    scores = read_tensors(kept[-1]).get("scores", torch.empty(0))
+    labels = data.validation.labels.cpu()
+    if scores.shape != (len(labels), data.num_classes):
+        raise ValueError(
+            f"{kept[-1]}: scores are {tuple(scores.shape)}, the data have {len(labels)} x {data.num_classes}"
+        )
+    counts = data.train.labels.bincount(minlength=data.num_classes).cpu()
+    return Source(path.resolve().name, scores, labels, data.class_names, counts)
+
+
+def data_of(path: Path) -> Data:
+    """The data that a run was told.
+
+    Raises:
+        ValueError: if its spec is damaged, naming the file.
+    """
+    told = read_json(path / "spec.json")
+    try:
+        spec = DataSpec.model_validate(told["data"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path / 'spec.json'}: does not say which data the run was told") from None
+    return loaded(spec)
+
+
+def _check_finished(path: Path) -> None:
+    if not (path / "spec.json").is_file() or not (path / "DONE").is_file():
+        raise ValueError(f"{path}: not the folder of a finished run")
+
+
+def loaded(spec: DataSpec) -> Data:
+    """The data of a spec."""
+    return _loaded(spec.model_dump_json())
+
+
+@lru_cache(maxsize=1)  # teachers that are compared share their data
+def _loaded(spec: str) -> Data:
+    return load_data(**DataSpec.model_validate_json(spec).model_dump())
+
+
+def joint_log_probabilities(scores: list[Tensor], *, probabilities: bool = False) -> Tensor:
+    """``(N, K C)`` what K teachers say of each example, side by side: the Z that they share."""
+    tiny = torch.finfo(torch.float64).tiny
+    logs = [
+        each.double().clamp_min(tiny).log() if probabilities else each.double().log_softmax(dim=1) for each in scores
+    ]
+    return torch.cat(logs, dim=1)
