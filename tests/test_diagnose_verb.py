@@ -123,6 +123,13 @@ def test_a_recipe_that_cannot_be_ranked_is_one_line(diagnose):
     refused(diagnose("none.yaml"), "none.yaml: there is no such recipe")
 
 
+@pytest.mark.parametrize(
+    "more", [["--to", "a.svg"], ["--labels", "l.npy"], ["--probabilities"], ["--temperature", "2"]]
+)
+def test_a_recipe_takes_nothing_of_what_files_need(diagnose, more):
+    refused(diagnose("small.yaml", *more), "a recipe has labels and temperatures of its own")
+
+
 def test_a_run_folder_is_diagnosed_with_the_classes_and_counts_of_its_data(diagnose, teachers):
     (entry,) = as_json(diagnose(teachers[0], "--json"))["teachers"]
     assert entry["name"] == teachers[0].name
@@ -147,7 +154,7 @@ def test_several_run_folders_are_ranked(diagnose, teachers):
     assert told["ranking"] == sorted(risks, key=lambda name: risks[name])
     code, out, err = diagnose(*teachers)
     assert (code, err) == (0, "")
-    assert "best for a robust student first, by the robust risk after the best shift" in out
+    assert "ranked by the robust risk after the best shift" in out
 
 
 @pytest.mark.parametrize("ending", ["svg", "pdf", "png"])

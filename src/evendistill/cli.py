@@ -218,6 +218,8 @@ def diagnose(
 ) -> None:
     """How well teachers are calibrated on each class, and which will make the most robust student."""
     if len(teachers) == 1 and teachers[0].suffix in (".yaml", ".yml"):
+        if labels or to or probabilities or temperature != 1:
+            raise ValueError("a recipe has labels and temperatures of its own; leave --labels, --to and the like out")
         diagnose_recipe(teachers[0], out, data, as_json)
         return
     told = {"probabilities": probabilities, "temperature": temperature}

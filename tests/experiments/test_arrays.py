@@ -208,3 +208,11 @@ def test_groups_are_read_like_labels_and_judged_in_the_place_of_classes(tmp_path
     np.savez(path, groups=[0.5, 1.0])
     with pytest.raises(ValueError, match="groups must be whole numbers"):
         read_groups(path)
+
+
+def test_whole_numbers_in_parquet_are_no_scores(tmp_path):
+    """An identity or a group is not a class."""
+    columns = {"id": [7, 8], "cat": [0.5, -1.0], "label": [0, 1], "dog": [0.25, 2.0], "group": [1, 0]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "told.parquet")
+    scores, labels = read_scores(tmp_path / "told.parquet")
+    assert (scores.tolist(), labels.tolist()) == ([[0.5, 0.25], [-1.0, 2.0]], [0, 1])

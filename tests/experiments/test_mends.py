@@ -86,7 +86,7 @@ def test_a_mended_run_survives_json(told, name):
 def test_a_mend_has_as_many_teachers_as_it_names_and_listens_to_none():
     with pytest.raises(ValueError, match="mean-of-standard-and-balanced-and-robust needs 3 finished teachers"):
         mended(MEAN, others=[OTHER])
-    with pytest.raises(ValueError, match="adjusted-0.5-of-standard needs 1 finished teachers and listens to none"):
+    with pytest.raises(ValueError, match=r"adjusted-0\.5-of-standard needs 1 finished teachers and listens to none"):
         mended(ADJUSTED, listening={"temperature": 1.0})
 
 

@@ -20,7 +20,7 @@ from evendistill.maths.rank_correlation import RankCorrelation
 RECIPE = {
     "name": "ranked",
     "data": {"source": "digits", "imbalance": 5},
-    "training": {"epochs": 4, "batch_size": 32, "update_every": 4},
+    "training": {"epochs": 4, "batch_size": 16, "update_every": 4},
     "teachers": {
         "network": {"kind": "mlp", "hidden": [16]},
         "objectives": ["standard", "balanced"],

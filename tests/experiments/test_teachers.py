@@ -126,7 +126,7 @@ def test_the_verb_prints_json_alone_or_a_table(files):
     done = CliRunner().invoke(app, ["diagnose", str(files["honest"])])
     assert "conditioned on the own score of each class" in done.stdout
     done = CliRunner().invoke(app, ["diagnose", *map(str, files.values())])
-    assert "best for a robust student first" in done.stdout
+    assert "ranked by the robust risk after the best shift" in done.stdout
 
 
 def test_teachers_on_other_examples_are_refused_by_name(files, tmp_path):

@@ -68,12 +68,13 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - an array, or a mapping of them
 
 
 def _read_parquet(path: Path) -> dict[str, Any]:
-    """Its columns as arrays; of scores those that are not labels, in their order."""
+    """Its columns as arrays; without a column of that name, the scores are the columns of fractions in their order."""
     parquet, arrow = needed("pyarrow.parquet", "reading parquet"), needed("pyarrow", "reading parquet")
     try:
         table = parquet.read_table(path)
         labels = next((name for name in ("labels", "label") if name in table.column_names), None)
-        names = ["scores"] if "scores" in table.column_names else [n for n in table.column_names if n != labels]
+        fractions = [field.name for field in table.schema if arrow.types.is_floating(field.type)]
+        names = ["scores"] if "scores" in table.column_names else [name for name in fractions if name != labels]
         columns = [np.array(table.column(name).to_pylist()) for name in names]
         found = {} if labels is None else {"labels": np.array(table.column(labels).to_pylist())}
         if names:

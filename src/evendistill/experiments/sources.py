@@ -58,7 +58,9 @@ def from_run(path: Path, data: Data) -> Source:
         ValueError: if it is not finished, keeps none, or they do not fit the data.
     """
     _check_finished(path)
-    kept = sorted(path.glob("scores-validation-*.safetensors"))
+    kept = sorted(
+        path.glob("scores-validation-*.safetensors"), key=lambda file: file.stat().st_mtime
+    )  # the newest last
     if not kept:
         raise ValueError(f"{path}: keeps no held-out scores; those of teachers do")
     scores = read_tensors(kept[-1]).get("scores", torch.empty(0))

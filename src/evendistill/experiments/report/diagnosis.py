@@ -1,5 +1,6 @@
 """Teachers diagnosed, for the terminal: calibration of each class, several teachers ranked, predictions measured."""
 
+import math
 from typing import Any
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.table import Column
 from rich.table import Table as Grid
 
 from evendistill.experiments.ranking import Ranking
+from evendistill.maths.rank_correlation import RankCorrelation
 
 SHOWN = ("recalls", "priors", "marginals", "calibration_error", "lower", "upper", "expected_error")
 WORDS = {
@@ -66,8 +68,8 @@ def _print_several(found: dict[str, Any]) -> None:
         grid.add_row(escape(name), *accuracies, *risks)
     console.print(grid)
     console.print(
-        f"best for a robust student first, by the {WORDS[found['ranked_by']]}; the calibration term is conditioned on "
-        f"{found['ranked_on']}, estimated across folds",
+        f"ranked by the {WORDS[found['ranked_by']]}: what a student would have that copies the teacher at this "
+        f"temperature; the calibration term is conditioned on {found['ranked_on']}, estimated across folds",
         highlight=False,
     )
 
@@ -75,7 +77,14 @@ def _print_several(found: dict[str, Any]) -> None:
 def print_ranking(ranking: Ranking) -> None:
     """Print the teachers of a sweep, the best predicted first, and how well each predictor did."""
     console = Console()
-    grid = Grid("teacher", "T", "risk, best shift", "calibration term", "own worst %", "robust student's worst %")
+    grid = Grid(
+        Column("teacher", overflow="fold"),
+        "T",
+        "risk, best shift",
+        "calibration term",
+        "own worst %",
+        "robust student's worst %",
+    )
     for each in ranking.teachers:
         known = each.predictors
         student = "not trained" if each.student is None else each.student.robust.percent()
@@ -87,9 +96,15 @@ def print_ranking(ranking: Ranking) -> None:
         return
     judged = Grid("ranking teachers by", "Spearman, with the student's worst class", *_heads(ranking))
     for name, found in ranking.correlations.items():
-        apart = [f"{each[name].value:+.2f}" if each else "" for each in ranking.within.values()]
-        judged.add_row(WORDS[name], f"{found.value:+.2f} ({found.lower:+.2f} to {found.upper:+.2f})", *apart)
+        apart = [_said(each[name]).partition(" (")[0] if each else "" for each in ranking.within.values()]
+        judged.add_row(WORDS[name], _said(found), *apart)
     console.print(judged)
+
+
+def _said(found: RankCorrelation) -> str:
+    if math.isnan(found.value):
+        return "no order"
+    return f"{found.value:+.2f} ({found.lower:+.2f} to {found.upper:+.2f})"
 
 
 def _heads(ranking: Ranking) -> list[str]:
