@@ -37,6 +37,7 @@ def test_a_recorded_step_descends_like_an_eager_one():
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")  # torch warns of itself while importing
 def test_a_compiled_network_descends_like_a_plain_one():
     for one, other in zip(trained().history, trained(compile=True, capture=True).history, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-2)
