@@ -216,8 +216,11 @@ def diagnose(
     data: DataPath = None,
     as_json: Json = False,
 ) -> None:
-    """How well teachers are calibrated on each class, and which will make the most robust student."""
-    if len(teachers) == 1 and teachers[0].suffix in (".yaml", ".yml"):
+    """How well teachers are calibrated on each class, and how they rank as teachers of a robust student."""
+    recipes = [path for path in teachers if path.suffix in (".yaml", ".yml")]
+    if recipes and len(teachers) > 1:
+        raise ValueError(f"give one recipe alone, or files and run folders; got {recipes[0]} among {len(teachers)}")
+    if recipes:
         if labels or to or probabilities or temperature != 1:
             raise ValueError("a recipe has labels and temperatures of its own; leave --labels, --to and the like out")
         diagnose_recipe(teachers[0], out, data, as_json)

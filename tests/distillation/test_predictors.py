@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from evendistill.distillation.folds import stratified_folds
 from evendistill.distillation.predictors import NAMES, class_risks, predictors, shifted_risks
 from evendistill.distillation.reference import cross_fitted
 from evendistill.maths.calibration import calibration_error
@@ -90,7 +91,7 @@ def test_a_constant_on_each_row_changes_nothing_either():
 @pytest.mark.parametrize(("classes", "seed"), [(2, 0), (3, 1), (5, 2)])
 def test_the_shift_is_the_one_that_scipy_finds_on_the_same_halves(classes, seed):
     scores, labels = (each.numpy() for each in world(classes=classes, seed=seed))
-    half = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0)).numpy() % 2
+    half = stratified_folds(torch.from_numpy(labels), 2, seed=0).numpy()
     moved = scores.copy()
     for number in (0, 1):
         moved[half == number] += shift_of_scipy(scores[half != number], labels[half != number])
@@ -126,13 +127,11 @@ def test_the_halves_are_drawn_by_the_seed_and_each_is_judged_by_the_other():
     scores, labels = world(200)
     assert torch.equal(shifted_risks(scores, labels), shifted_risks(scores, labels))
     assert not torch.equal(shifted_risks(scores, labels), shifted_risks(scores, labels, seed=1))
-    half = torch.randperm(200, generator=torch.Generator().manual_seed(0)) % 2
-    constant, truth = torch.zeros(200, 2), torch.ones(200, dtype=torch.long)
-    truth[(half == 0).nonzero()[:1]] = 0
-    # the half without class 0 pushes class 1 up as far as the penalty lets it, and class 0 pays in the other half
-    risks = shifted_risks(constant, truth)
-    assert risks[0] > 3
-    assert risks[1] < 0.5
+    truth = torch.arange(200) % 2
+    half = stratified_folds(truth, 2, seed=0)
+    leaning = torch.stack([torch.where(half == 0, 4.0, -4.0), torch.zeros(200)], dim=1)
+    # each half alone is put right by a shift of four, which makes eight in the other; judged by itself it had log 2
+    assert (shifted_risks(leaning, truth) > 3).all()
 
 
 def test_a_class_without_examples_has_no_risk():
@@ -199,3 +198,14 @@ def test_a_class_that_is_absent_or_gets_no_mass_cannot_be_ranked_by():
     scores[:, 1] = -2_000
     with pytest.raises(ValueError, match=r"^teacher gives class 1 no mass$"):
         predictors(scores, labels, temperature=1.0, reference=scores.softmax(dim=1))
+
+
+def test_a_class_with_one_example_is_left_out_and_one_of_two_is_seen_by_either_half():
+    """Absent from the half that is fitted to, a class would be shifted away, and its risk would decide."""
+    scores, labels = world(300)
+    blind = torch.zeros(303, scores.shape[1], dtype=scores.dtype)
+    told = torch.cat([labels[labels != 0], torch.zeros(2, dtype=torch.long)])
+    risks = shifted_risks(blind[: len(told)], told)
+    torch.testing.assert_close(risks, torch.full_like(risks, math.log(scores.shape[1])), rtol=0, atol=0.05)
+    alone = shifted_risks(blind[: len(told) - 1], told[:-1])
+    assert alone.isnan().tolist() == [True] + [False] * (scores.shape[1] - 1)

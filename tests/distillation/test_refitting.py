@@ -9,7 +9,8 @@ from scipy import optimize
 from scipy.special import log_softmax
 
 import evendistill as ed
-from evendistill.distillation.mending import _halves, refitted
+from evendistill.distillation.folds import halves
+from evendistill.distillation.mending import refitted
 
 CLASSES, WIDTH = 3, 4
 
@@ -45,7 +46,7 @@ def by_scipy(features, labels, weight, bias, *, penalty):
 
 def test_at_alpha_nought_it_is_where_scipy_finds_the_least_on_the_half_that_learns():
     features, labels, weight, bias = problem()
-    learns, _ = _halves(labels, 5)
+    learns, _ = halves(labels, 5)
     assert labels[learns].bincount().tolist() == [20, 20, 20]
     found = refitted(features, labels, weight, bias, alpha=0, seed=5)
     expected = by_scipy(features[learns], labels[learns], weight, bias, penalty=1e-3)
@@ -59,7 +60,7 @@ def test_at_alpha_nought_it_is_where_scipy_finds_the_least_on_the_half_that_lear
 @pytest.mark.parametrize("penalty", [1e-3, 0.03])
 def test_where_classes_differ_in_size_alpha_nought_is_the_balanced_objective(penalty):
     features, labels, weight, bias = problem(1, each=(80, 20, 8))
-    learns, _ = _halves(labels, 0)
+    learns, _ = halves(labels, 0)
     expected = by_scipy(features[learns], labels[learns], weight, bias, penalty=penalty)
     found = refitted(features, labels, weight, bias, alpha=0, penalty=penalty)
     np.testing.assert_allclose(found[0].numpy(), expected[0], atol=2e-3)
@@ -104,9 +105,9 @@ def test_the_more_alpha_the_better_the_worst_class_on_examples_that_nobody_saw()
 @pytest.mark.parametrize("part", [0, 1])
 def test_only_one_half_descends_and_only_the_other_judges(part):
     features, labels, weight, bias = problem(3)
-    halves = _halves(labels, 0)
+    pair = halves(labels, 0)
     spoilt = features.clone()
-    spoilt[halves[part]] = features[halves[part]].roll(1, dims=0)
+    spoilt[pair[part]] = features[pair[part]].roll(1, dims=0)
     found = {alpha: refitted(spoilt, labels, weight, bias, alpha=alpha)[0] for alpha in (0, 1)}
     kept = {alpha: refitted(features, labels, weight, bias, alpha=alpha)[0] for alpha in (0, 1)}
     assert torch.equal(found[0], kept[0]) is (part == 1)  # at alpha 0 nobody judges
@@ -117,7 +118,7 @@ def test_only_one_half_descends_and_only_the_other_judges(part):
 def test_halves_part_every_class_evenly_and_share_no_example(counts, seed):
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
     labels = labels[torch.randperm(len(labels))]
-    one, other = _halves(labels, seed)
+    one, other = halves(labels, seed)
     assert sorted(one.tolist() + other.tolist()) == list(range(len(labels)))
     numbers = [labels[half].bincount(minlength=len(counts)) for half in (one, other)]
     assert (numbers[0] - numbers[1]).abs().max() <= 1
@@ -126,8 +127,8 @@ def test_halves_part_every_class_evenly_and_share_no_example(counts, seed):
 
 def test_halves_are_drawn_by_the_seed():
     labels = torch.arange(60) % 3
-    assert all(torch.equal(*pair) for pair in zip(_halves(labels, 1), _halves(labels, 1), strict=True))
-    assert set(_halves(labels, 1)[0].tolist()) != set(_halves(labels, 2)[0].tolist())
+    assert all(torch.equal(*pair) for pair in zip(halves(labels, 1), halves(labels, 1), strict=True))
+    assert set(halves(labels, 1)[0].tolist()) != set(halves(labels, 2)[0].tolist())
 
 
 def test_the_same_seed_gives_the_same_layer_and_leaves_the_global_generator_alone():
@@ -145,7 +146,7 @@ def test_a_layer_without_bias_gets_none(alpha):
     found, bias = refitted(features, labels, weight, None, alpha=alpha, rounds=3)
     assert bias is None
     if alpha == 0:
-        learns, _ = _halves(labels, 0)
+        learns, _ = halves(labels, 0)
         expected, _ = by_scipy(features[learns], labels[learns], weight, None, penalty=1e-3)
         np.testing.assert_allclose(found.numpy(), expected, atol=2e-3)
 

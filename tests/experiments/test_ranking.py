@@ -5,17 +5,18 @@ from dataclasses import astuple, replace
 from statistics import fmean
 
 import pytest
+import torch
 import yaml
 from scipy.stats import spearmanr
 
 from evendistill.distillation.predictors import NAMES, predictors
-from evendistill.distillation.reference import cross_fitted
-from evendistill.experiments.ranking import PENALTY, Ranking, as_json, rank
+from evendistill.distillation.reference import joint_reference
+from evendistill.experiments.ranking import Ranking, as_json, rank
 from evendistill.experiments.report.diagnosis import WORDS, print_ranking
 from evendistill.experiments.results import summarise
-from evendistill.experiments.sources import joint_log_probabilities, read_source
+from evendistill.experiments.sources import read_source
 from evendistill.experiments.sweep import Sweep
-from evendistill.maths.rank_correlation import RankCorrelation
+from evendistill.maths.rank_correlation import RankCorrelation, spearman
 
 RECIPE = {
     "name": "ranked",
@@ -68,10 +69,10 @@ def cells_of(sweep, each):
     ]
 
 
-def test_every_teacher_is_ranked_at_every_temperature_the_least_shifted_risk_first(ranking):
+def test_every_teacher_is_ranked_at_every_temperature_the_least_calibration_term_first(ranking):
     assert {(each.teacher, each.temperature) for each in ranking.teachers} == {(t, k) for t in TEACHERS for k in (1, 3)}
     assert len(ranking.teachers) == 6
-    order = [each.predictors.shifted_risk for each in ranking.teachers]
+    order = [each.predictors.calibration for each in ranking.teachers]
     assert order == sorted(order, reverse=True)
 
 
@@ -94,8 +95,8 @@ def test_predictors_are_means_over_the_seeds_on_a_reference_that_all_teachers_sh
         folders = {cell.teacher.name: cell.runs[seed] for cell in sweep.cells if cell.student is None}
         found = {name: read_source(sweep.runs / folders[name].folder_name, None) for name in TEACHERS}
         labels = found["standard"].labels
-        joint = joint_log_probabilities([found[name].scores for name in TEACHERS])
-        told = {"temperature": temperature, "reference": cross_fitted(joint, labels, penalty=PENALTY)}
+        joint = joint_reference([found[name].scores for name in TEACHERS], labels)
+        told = {"temperature": temperature, "reference": joint}
         for name in TEACHERS:
             for_each_seed[name].append(predictors(found[name].scores.double(), labels, **told))
     for each in (each for each in ranking.teachers if each.temperature == temperature):
@@ -120,7 +121,7 @@ def test_correlations_are_scipy_s_over_all_and_within_each_temperature(ranking):
 
 def test_json_has_the_numbers_without_nan(ranking):
     told = json.loads(json.dumps(as_json(ranking), allow_nan=False))
-    assert list(told) == ["teachers", "correlations", "within"]
+    assert list(told) == ["teachers", "correlations", "trained", "within"]
     for entry, each in zip(told["teachers"], ranking.teachers, strict=True):
         assert (entry["teacher"], entry["temperature"]) == (each.teacher, each.temperature)
         assert tuple(entry[name] for name in NAMES) == astuple(each.predictors)
@@ -131,6 +132,17 @@ def test_json_has_the_numbers_without_nan(ranking):
         }
     assert told["correlations"]["shifted_risk"] == vars(ranking.correlations["shifted_risk"])
     assert told["within"]["3"]["calibration"] == vars(ranking.within[3.0]["calibration"])
+    assert told["trained"]["calibration"] == vars(ranking.trained["calibration"])
+    mended = {entry["teacher"] for entry in told["teachers"] if entry["is_mended"]}
+    assert mended == {each.teacher for each in ranking.teachers if "-of-" in each.teacher} != set()
+
+
+def test_correlations_without_mended_teachers_stand_beside_all(ranking):
+    trained = [each for each in ranking.teachers if "-of-" not in each.teacher]
+    worst = torch.tensor([each.student.robust.mean for each in trained])
+    for name in NAMES:
+        said = torch.tensor([getattr(each.predictors, name) for each in trained])
+        assert ranking.trained[name].value == pytest.approx(spearman(said, worst).value, nan_ok=True)
 
 
 def test_where_students_are_all_alike_there_is_no_correlation_and_json_has_null(sweep, ranking, capsys):
@@ -139,6 +151,7 @@ def test_where_students_are_all_alike_there_is_no_correlation_and_json_has_null(
     none = Ranking(
         tuple(replace(each, student=alike) for each in ranking.teachers),
         dict.fromkeys(NAMES, unordered),
+        {},
         {1.0: dict.fromkeys(NAMES, unordered)},
     )
     told = json.loads(json.dumps(as_json(none), allow_nan=False))
@@ -153,7 +166,7 @@ def test_students_that_are_not_trained_leave_teachers_ranked_and_predictors_unju
     found = rank(others)
     for each, expected in zip(found.teachers, ranking.teachers, strict=True):
         assert each == replace(expected, student=None)
-    assert found.correlations == found.within == {}
+    assert found.correlations == found.trained == found.within == {}
     assert all(entry["student"] is None for entry in as_json(found)["teachers"])
     print_ranking(found)
     shown = capsys.readouterr().out
@@ -202,3 +215,10 @@ def test_teachers_that_are_not_trained_are_one_line(sweep, tmp_path):
 
 def test_there_are_words_for_every_predictor():
     assert tuple(WORDS) == NAMES
+
+
+def test_a_search_that_has_not_ended_is_one_line(tmp_path, sweep):
+    trial = read(tmp_path, sweep.runs, search={"epochs": 0.5, "keep": 0.5})
+    assert trial.is_trial
+    with pytest.raises(ValueError, match="has not ended its search; run it first"):
+        rank(trial)

@@ -102,3 +102,15 @@ def test_draws_without_order_have_no_say():
 def test_what_cannot_be_correlated_is_one_line(first, second, told, message):
     with pytest.raises(ValueError, match=f"{message}$"):
         spearman(first, second, **told)
+
+
+def test_what_is_drawn_as_a_whole_widens_the_interval():
+    """Five copies of the same eight pairs say no more than the eight."""
+    first, second = drawn(8, torch.Generator().manual_seed(1))
+    told = spearman(first, second)
+    clusters = torch.arange(8).repeat(5)
+    copied = spearman(first.repeat(5), second.repeat(5), clusters=clusters)
+    naive = spearman(first.repeat(5), second.repeat(5))
+    assert copied.value == pytest.approx(told.value)
+    assert copied.upper - copied.lower == pytest.approx(told.upper - told.lower, abs=0.1)
+    assert naive.upper - naive.lower < 0.7 * (copied.upper - copied.lower)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evendistill.distillation.labels import check_temperature
+from evendistill.distillation.reference import log_probabilities
 from evendistill.distillation.terms import Terms, terms
 from evendistill.maths.calibration import calibration_error, calibration_spread
 from evendistill.maths.losses import check_scores
@@ -15,7 +16,6 @@ from evendistill.maths.metrics import Metrics, check_labels, class_counts
 from evendistill.maths.reliability import Reliability, binned_calibration, reliability, resampled_calibration
 
 SUM_TOLERANCE = 1e-3
-TINY = torch.finfo(torch.float64).tiny
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,11 @@ def diagnose(
     if not bool((found.marginals > 0).all()):
         raise ValueError(f"teacher gives class {int(found.marginals.argmin())} no mass")
     metrics = Metrics(*class_counts(rows, truth))
-    scored = rows.clamp_min(TINY).log() if scorer is None else torch.as_tensor(scorer)
+    scored = (
+        _logs(teacher_scores, rows, temperature, are_probabilities=probabilities)
+        if scorer is None
+        else torch.as_tensor(scorer)
+    )
     other = conditional if reference is None else reference
     if other is not None:
         target = _distributions(torch.as_tensor(other).double(), "conditional" if reference is None else "reference")
@@ -145,6 +149,12 @@ def diagnose(
         temperature=temperature,
         terms=terms(rows, truth, scored, train_size=train_size, level=level),
     )
+
+
+def _logs(scores: object, rows: Tensor, temperature: float, *, are_probabilities: bool) -> Tensor:
+    """The teacher as a scorer: its log-probabilities, none of them minus infinity."""
+    told = rows if are_probabilities else torch.as_tensor(scores).double() / temperature
+    return log_probabilities(told, are_probabilities=are_probabilities)
 
 
 def _probabilities(scores: object, labels: Tensor, *, probabilities: bool, temperature: float) -> Tensor:

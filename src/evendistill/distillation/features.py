@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from evendistill.data.examples import Examples
-from evendistill.distillation.teacher import cache_file_name, kept_or_asked
+from evendistill.distillation.teacher import cache_file_name, kept_or_asked, weights_of
 from evendistill.models.head import Body, head_of
 from evendistill.models.ranks import Ranks
 
@@ -42,7 +42,11 @@ def teacher_features(
     def body() -> nn.Module:
         return Body(teacher, head_of(teacher, next(train.batches([torch.arange(2)])).to(device), role="teacher"))
 
-    path = None if folder is None else folder / cache_file_name("features", "train", teacher, train.fingerprint())
+    path = (
+        None
+        if folder is None
+        else folder / cache_file_name("features", "train", weights_of(teacher), train.fingerprint())
+    )
     return standardised(kept_or_asked(path, "features", train, body, device=device, ranks=ranks))
 
 

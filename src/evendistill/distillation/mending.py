@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evendistill.distillation.fitting import minimise
+from evendistill.distillation.folds import halves
 from evendistill.maths.metrics import class_counts
 from evendistill.maths.risks import class_errors
 from evendistill.objectives.multipliers import Multipliers
@@ -124,7 +125,7 @@ def refitted(
         raise ValueError(
             f"class {int(counts.argmin())} has {int(counts.min())} held-out examples; a new last layer needs two"
         )
-    learns, judges = _halves(labels, seed)
+    learns, judges = halves(labels, seed)
     old = [part.detach().double() for part in (weight, *([] if bias is None else [bias]))]
     new = [part.clone().requires_grad_() for part in old]
     log_priors = (labels[learns].bincount(minlength=classes).double() / len(learns)).log()
@@ -145,10 +146,3 @@ def _checked(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     scores, labels = torch.as_tensor(scores).double(), torch.as_tensor(labels).long()
     class_counts(scores, labels)  # refuses what does not fit, and NaN
     return scores, labels
-
-
-def _halves(labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows of two halves, each with half of every class."""
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)).to(labels.device)
-    sorted_by_class = order[labels[order].sort(stable=True).indices]
-    return sorted_by_class[::2], sorted_by_class[1::2]

@@ -1,5 +1,6 @@
 """What says of a teacher, before any student is trained, how robust its student will be."""
 
+import math
 from dataclasses import dataclass, fields
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from evendistill.distillation.diagnose import diagnose
 from evendistill.distillation.fitting import minimise
+from evendistill.distillation.folds import stratified_folds
 from evendistill.distillation.labels import check_temperature
 from evendistill.maths.calibration import calibration_error
 from evendistill.maths.losses import check_scores
@@ -59,13 +61,19 @@ def predictors(scores: Tensor, labels: Tensor, *, temperature: float, reference:
     shape = (scores.double() / temperature).log_softmax(dim=1) - soft.mean(dim=0).log()
     recalls = class_recalls(scores, labels)
     return Predictors(
-        shifted_risk=-shifted_risks(scores, labels, temperature=temperature).max().item(),
+        shifted_risk=-largest(shifted_risks(scores, labels, temperature=temperature)),
         shape_risk=-class_risks(shape, labels).max().item(),
         calibration=-calibration_error(soft, reference).max().item(),
         own_calibration=-own.worst,
         worst_class_accuracy=recalls.min().item(),
         average_accuracy=recalls.mean().item(),
     )
+
+
+def largest(risks: Tensor) -> float:
+    """The largest of those that are known; NaN if none is."""
+    known = risks[~risks.isnan()]
+    return known.max().item() if len(known) else math.nan
 
 
 def class_risks(scores: Tensor, labels: Tensor) -> Tensor:
@@ -86,7 +94,7 @@ def shifted_risks(
     under such factors is what a perfect student of it would have. A calibrated teacher has the least that there is; one
     whose scores say nothing has log m, which is the most that a calibrated one can have.
 
-    The shift is fitted on one half of the examples and judged on the other, and the other way round.
+    The shift is fitted on one half of each class and judged on the other, and the other way round.
 
     Source: **ours**, from Wang et al. 2023, Theorem 1 and Proposition 3.
 
@@ -98,7 +106,7 @@ def shifted_risks(
         seed: draws the halves.
 
     Returns:
-        ``(C,)`` in float64; NaN for a class without examples.
+        ``(C,)`` in float64; NaN for a class with fewer than two examples.
 
     Raises:
         ValueError: if shapes do not fit, a label is out of range or a score is NaN.
@@ -109,12 +117,13 @@ def shifted_risks(
     if bool(scores.isnan().any()):
         raise ValueError(f"scores contain NaN, first in row {int(scores.isnan().any(dim=1).nonzero()[0])}")
     rows = scores.double() / temperature
-    fold = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)) % 2
+    fold = stratified_folds(labels, 2, seed)
     moved = torch.empty_like(rows)
     for number in range(2):
         asked = fold == number
         moved[asked] = rows[asked] + _best_shift(rows[~asked], labels[~asked], penalty)
-    return class_risks(moved, labels)
+    scarce = labels.bincount(minlength=rows.shape[1]) < 2
+    return class_risks(moved, labels).masked_fill(scarce, torch.nan)
 
 
 def _best_shift(rows: Tensor, labels: Tensor, penalty: float) -> Tensor:

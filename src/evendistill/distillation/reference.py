@@ -1,12 +1,38 @@
 """A reference for the true conditional: fitted to labels from what is known of the examples, fold by fold."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evendistill.distillation.fitting import minimise
+from evendistill.distillation.folds import stratified_folds
 
 STEPS = 100
+JOINT_PENALTY = 1e-2  # many correlated features, few examples
+LEAST = 1e-6
+
+
+def log_probabilities(scores: Tensor, *, are_probabilities: bool) -> Tensor:
+    """``(N, C)`` in float64, of raw scores or of probabilities; what is below a millionth counts as that."""
+    scores = scores.double()
+    return scores.clamp_min(LEAST).log() if are_probabilities else F.log_softmax(scores, dim=1)
+
+
+def joint_reference(scores: Sequence[Tensor], labels: Tensor, *, are_probabilities: bool = False) -> Tensor:
+    """The reference that teachers share who are to be compared: the truth given all that they say of an example.
+
+    Args:
+        scores: ``(N, C)`` of each teacher.
+        labels: ``(N,)`` true labels.
+        are_probabilities: whether these are no raw scores.
+
+    Returns:
+        ``(N, C)`` of :func:`cross_fitted` on their log-probabilities side by side.
+    """
+    logs = [log_probabilities(each, are_probabilities=are_probabilities) for each in scores]
+    return cross_fitted(torch.cat(logs, dim=1), labels, penalty=JOINT_PENALTY)
 
 
 def cross_fitted(features: Tensor, labels: Tensor, *, folds: int = 5, penalty: float = 1e-3, seed: int = 0) -> Tensor:
@@ -20,7 +46,7 @@ def cross_fitted(features: Tensor, labels: Tensor, *, folds: int = 5, penalty: f
     Args:
         features: ``(N, K)`` what is conditioned on.
         labels: ``(N,)`` integers from 0.
-        folds: at least 2.
+        folds: at least 2; each holds its share of every class.
         penalty: of the squared weights.
         seed: draws the folds.
 
@@ -36,7 +62,7 @@ def cross_fitted(features: Tensor, labels: Tensor, *, folds: int = 5, penalty: f
     if features.ndim != 2 or len(features) != count or not bool(features.isfinite().all()):
         raise ValueError(f"features must be finite, ({count}, K), got {tuple(features.shape)}")
     scaled = _standardised(features.double())
-    fold = torch.randperm(count, generator=torch.Generator().manual_seed(seed)) % folds
+    fold = stratified_folds(labels, folds, seed)
     found = torch.empty(count, classes, dtype=torch.float64)
     for number in range(folds):
         asked = fold == number

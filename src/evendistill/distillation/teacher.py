@@ -54,9 +54,13 @@ def frozen(teacher: nn.Module, device: torch.device) -> nn.Module:
     return copy.deepcopy(teacher).to(device).eval().requires_grad_(False)
 
 
-def cache_file_name(kind: str, split: str, network: nn.Module, fingerprint: str) -> str:
-    """File name that fits one network's weights on one data set alone."""
-    weights = tensor_bytes(network.state_dict())
+def weights_of(network: nn.Module) -> bytes:
+    """What a safetensors file of its weights holds."""
+    return tensor_bytes(network.state_dict())
+
+
+def cache_file_name(kind: str, split: str, weights: bytes, fingerprint: str) -> str:
+    """File name that fits one network's weights, as a safetensors file has them, on one data set alone."""
     return f"{kind}-{split}-{digest(weights + fingerprint.encode())[:16]}.safetensors"
 
 
@@ -86,7 +90,11 @@ def teacher_scores(
     """
 
     def of(split: str, examples: Examples) -> Tensor:
-        path = None if folder is None else folder / cache_file_name("scores", split, teacher, examples.fingerprint())
+        path = (
+            None
+            if folder is None
+            else folder / cache_file_name("scores", split, weights_of(teacher), examples.fingerprint())
+        )
         return kept_or_asked(path, "scores", examples, lambda: teacher, device=device, bf16=bf16, ranks=ranks)
 
     return TeacherScores(of("train", train), None if validation is None else of("validation", validation))

@@ -8,14 +8,12 @@ from typing import Any
 import torch
 
 from evendistill.distillation.predictors import NAMES, Predictors, predictors
-from evendistill.distillation.reference import cross_fitted
+from evendistill.distillation.reference import joint_reference
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.results import Found, is_finished, summarise
-from evendistill.experiments.sources import from_run, joint_log_probabilities, loaded
+from evendistill.experiments.sources import from_run, loaded
 from evendistill.experiments.sweep import Sweep
 from evendistill.maths.rank_correlation import RankCorrelation, spearman
-
-PENALTY = 1e-2  # of the shared reference: many correlated features, few examples
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,14 @@ class Ranked:
         teacher: its objective, or its mend.
         temperature: that students learn at.
         predictors: means over the seeds.
+        is_mended: whether it was mended, on the very examples that it is judged by here.
         student: the student on test, its other hyper-parameters chosen on validation; None if none is finished.
     """
 
     teacher: str
     temperature: float
     predictors: Predictors
+    is_mended: bool
     student: Found | None
 
 
@@ -40,13 +40,16 @@ class Ranking:
     """All teachers of a sweep, at every temperature that their robust students learn at.
 
     Attributes:
-        teachers: the best predicted one first.
-        correlations: of each predictor with the worst-class accuracy of the students; empty for fewer than three.
+        teachers: the one with the least calibration term first.
+        correlations: of each predictor with the worst-class accuracy of the students, whole teachers drawn anew for the
+            interval; empty for fewer than three.
+        trained: the same without mended teachers.
         within: the same among the teachers of each temperature.
     """
 
     teachers: tuple[Ranked, ...]
     correlations: dict[str, RankCorrelation]
+    trained: dict[str, RankCorrelation]
     within: dict[float, dict[str, RankCorrelation]]
 
 
@@ -56,18 +59,21 @@ def rank(sweep: Sweep) -> Ranking:
     Raises:
         ValueError: if a teacher is not finished or keeps no scores, or no robust student is asked for.
     """
+    if sweep.is_trial:
+        raise ValueError(f"{sweep.recipe} has not ended its search; run it first")
     students = _robust_students(sweep)
     if not students:
         raise ValueError(f"{sweep.recipe} has no robust students of teachers, so there is nothing to rank teachers for")
     found = _predicted(sweep, students)
-    ranked = [Ranked(*key, found[key], _best(cells, sweep)) for key, cells in students.items()]
-    ranked.sort(key=lambda each: -each.predictors.shifted_risk)
+    ranked = [Ranked(*key, found[key], _is_mended(cells), _best(cells, sweep)) for key, cells in students.items()]
+    ranked.sort(key=lambda each: -each.predictors.calibration)
     measured = [each for each in ranked if each.student is not None]
     apart = {
         temperature: _correlations([each for each in measured if each.temperature == temperature])
         for temperature in sorted({each.temperature for each in measured})
     }
-    return Ranking(tuple(ranked), _correlations(measured), apart)
+    trained = [each for each in measured if not each.is_mended]
+    return Ranking(tuple(ranked), _correlations(measured), _correlations(trained), apart)
 
 
 def _robust_students(sweep: Sweep) -> dict[tuple[str, float], list[Cell]]:
@@ -77,6 +83,10 @@ def _robust_students(sweep: Sweep) -> dict[tuple[str, float], list[Cell]]:
         if cell.is_student and cell.teacher and cell.student and cell.listening and cell.student.name == "robust":
             students.setdefault((cell.teacher.name, cell.listening.temperature), []).append(cell)
     return students
+
+
+def _is_mended(cells: list[Cell]) -> bool:
+    return any(run.teacher is not None and run.teacher.mend is not None for run in cells[0].runs)
 
 
 def _best(cells: list[Cell], sweep: Sweep) -> Found | None:
@@ -98,7 +108,7 @@ def _predicted(sweep: Sweep, students: dict[tuple[str, float], list[Cell]]) -> d
             name: from_run(sweep.runs / runs[seed].folder_name, data).scores.double() for name, runs in teachers.items()
         }
         labels = data.validation.labels.cpu()
-        reference = cross_fitted(joint_log_probabilities(list(scores.values())), labels, penalty=PENALTY)
+        reference = joint_reference(list(scores.values()), labels)
         for name, temperature in students:
             told = {"temperature": temperature, "reference": reference}
             values[name, temperature].append(predictors(scores[name], labels, **told))
@@ -112,8 +122,11 @@ def _correlations(measured: list[Ranked]) -> dict[str, RankCorrelation]:
     if len(measured) < 3:
         return {}
     worst = torch.tensor([each.student.robust.mean for each in measured if each.student])
+    names = sorted({each.teacher for each in measured})
+    clusters = torch.tensor([names.index(each.teacher) for each in measured])
     return {
-        name: spearman(torch.tensor([getattr(each.predictors, name) for each in measured]), worst) for name in NAMES
+        name: spearman(torch.tensor([getattr(each.predictors, name) for each in measured]), worst, clusters=clusters)
+        for name in NAMES
     }
 
 
@@ -124,6 +137,7 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
             {
                 "teacher": each.teacher,
                 "temperature": each.temperature,
+                "is_mended": each.is_mended,
                 **asdict(each.predictors),
                 "student": each.student
                 and {"worst_class_accuracy": vars(each.student.robust), "average_accuracy": vars(each.student.average)},
@@ -131,6 +145,7 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
             for each in ranking.teachers
         ],
         "correlations": {name: _plain(each) for name, each in ranking.correlations.items()},
+        "trained": {name: _plain(each) for name, each in ranking.trained.items()},
         "within": {
             f"{temperature:g}": {name: _plain(each) for name, each in found.items()}
             for temperature, found in ranking.within.items()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from evendistill.data.datasets import Data, load_data
+from evendistill.distillation.teacher import cache_file_name
 from evendistill.experiments.arrays import read_scores
 from evendistill.experiments.spec import DataSpec
 from evendistill.storage.files import read_json, read_tensors
@@ -58,19 +59,26 @@ def from_run(path: Path, data: Data) -> Source:
         ValueError: if it is not finished, keeps none, or they do not fit the data.
     """
     _check_finished(path)
-    kept = sorted(
-        path.glob("scores-validation-*.safetensors"), key=lambda file: file.stat().st_mtime
-    )  # the newest last
-    if not kept:
-        raise ValueError(f"{path}: keeps no held-out scores; those of teachers do")
-    scores = read_tensors(kept[-1]).get("scores", torch.empty(0))
+    kept = _kept_scores(path, data)
+    scores = read_tensors(kept).get("scores", torch.empty(0))
     labels = data.validation.labels.cpu()
     if scores.shape != (len(labels), data.num_classes):
-        raise ValueError(
-            f"{kept[-1]}: scores are {tuple(scores.shape)}, the data have {len(labels)} x {data.num_classes}"
-        )
+        raise ValueError(f"{kept}: scores are {tuple(scores.shape)}, the data have {len(labels)} x {data.num_classes}")
     counts = data.train.labels.bincount(minlength=data.num_classes).cpu()
-    return Source(path.resolve().name, scores, labels, data.class_names, counts)
+    return Source(str(path), scores, labels, data.class_names, counts)
+
+
+def _kept_scores(path: Path, data: Data) -> Path:
+    """The file of scores that fits weights and data; where the data were seen through a view, the newest."""
+    weights = path / "model.safetensors"
+    if weights.is_file():
+        exact = path / cache_file_name("scores", "validation", weights.read_bytes(), data.validation.fingerprint())
+        if exact.is_file():
+            return exact
+    kept = sorted(path.glob("scores-validation-*.safetensors"), key=lambda file: file.stat().st_mtime)
+    if not kept:
+        raise ValueError(f"{path}: keeps no held-out scores; those of teachers do")
+    return kept[-1]
 
 
 def data_of(path: Path) -> Data:
@@ -100,12 +108,3 @@ def loaded(spec: DataSpec) -> Data:
 @lru_cache(maxsize=1)  # teachers that are compared share their data
 def _loaded(spec: str) -> Data:
     return load_data(**DataSpec.model_validate_json(spec).model_dump())
-
-
-def joint_log_probabilities(scores: list[Tensor], *, probabilities: bool = False) -> Tensor:
-    """``(N, K C)`` what K teachers say of each example, side by side: the Z that they share."""
-    tiny = torch.finfo(torch.float64).tiny
-    logs = [
-        each.double().clamp_min(tiny).log() if probabilities else each.double().log_softmax(dim=1) for each in scores
-    ]
-    return torch.cat(logs, dim=1)

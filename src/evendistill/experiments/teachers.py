@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from evendistill.distillation.diagnose import Diagnosis, diagnose
-from evendistill.distillation.predictors import shifted_risks
-from evendistill.distillation.reference import cross_fitted
+from evendistill.distillation.predictors import largest, shifted_risks
+from evendistill.distillation.reference import joint_reference, log_probabilities
 from evendistill.distillation.temperatures import temperatures
 from evendistill.distillation.terms import ASSUMED
-from evendistill.experiments.sources import Source, joint_log_probabilities, read_source
+from evendistill.experiments.sources import Source, read_source
 
 JOINT = "all teachers' scores jointly"
 MOST_SEARCHED = 2_000_000  # scores; above, ten temperatures would take longer than all else
@@ -22,8 +22,8 @@ def diagnosed(
 ) -> tuple[list[Source], list[Diagnosis], dict[str, Any]]:
     """Diagnose each teacher; of several, all on the same examples, also rank them.
 
-    They are ranked by the robust risk after the best shift, since that predicts best what their students will do; the
-    calibration term on one shared conditioning stands beside it.
+    They are ranked by the largest calibration term, on one conditioning that they share; the robust risk after the best
+    shift stands beside it. What either was worth where it was measured, decision record 34 says.
 
     Args:
         paths: run folders of teachers, or files as :func:`evendistill.experiments.sources.read_source` takes them.
@@ -57,21 +57,21 @@ def diagnosed(
     if len(read) == 1:
         return read, found, {"teachers": entries}
     ranked = _ranked(entries, read, told)
-    return read, found, {"teachers": entries, "ranking": ranked, "ranked_by": "shifted_risk", "ranked_on": JOINT}
+    return read, found, {"teachers": entries, "ranking": ranked, "ranked_by": "calibration", "ranked_on": JOINT}
 
 
 def _ranked(entries: list[dict[str, Any]], read: list[Source], told: dict[str, Any]) -> list[str]:
     """Names from the best to the worst; what they are ranked by is added to the entries."""
-    all_scores = [each.scores for each in read]
-    joint = joint_log_probabilities(all_scores, probabilities=told["probabilities"])
-    reference = cross_fitted(joint, read[0].labels)
+    is_soft = told["probabilities"]
+    reference = joint_reference([each.scores for each in read], read[0].labels, are_probabilities=is_soft)
     for entry, each in zip(entries, read, strict=True):
         shared = diagnose(each.scores, each.labels, reference=reference, **told)
         classes = {name: getattr(shared, name).tolist() for name in ("calibration_error", "lower", "upper")}
         entry["joint"] = {**classes, "worst": shared.worst}
-        logs = joint_log_probabilities([each.scores], probabilities=told["probabilities"])
-        entry["shifted_risk"] = shifted_risks(logs, each.labels, temperature=told["temperature"]).max().item()
-    return [entry["name"] for entry in sorted(entries, key=lambda entry: entry["shifted_risk"])]
+        logs = log_probabilities(each.scores, are_probabilities=is_soft)
+        entry["shifted_risk"] = largest(shifted_risks(logs, each.labels, temperature=told["temperature"]))
+    entries.sort(key=lambda entry: entry["joint"]["worst"])
+    return [entry["name"] for entry in entries]
 
 
 def _best_temperatures(source: Source) -> dict[str, Any]:

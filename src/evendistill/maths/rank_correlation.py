@@ -24,13 +24,20 @@ class RankCorrelation:
 
 
 def spearman(
-    first: Tensor, second: Tensor, *, level: float = 0.95, replicates: int = 2000, seed: int = 0
+    first: Tensor,
+    second: Tensor,
+    *,
+    clusters: Tensor | None = None,
+    level: float = 0.95,
+    replicates: int = 2000,
+    seed: int = 0,
 ) -> RankCorrelation:
     """Spearman's rho of paired values, ties by their mean rank, pairs drawn anew for the interval.
 
     Args:
         first: ``(N,)`` finite values, N at least 3.
         second: ``(N,)`` the same.
+        clusters: ``(N,)`` numbers of what is drawn as a whole, where pairs do not stand alone; each pair if None.
         level: coverage of the interval, in (0, 1).
         replicates: of the bootstrap, at least 2.
         seed: of the bootstrap.
@@ -51,11 +58,27 @@ def spearman(
     if not 0 < level < 1 or replicates < 2:
         raise ValueError(f"level must lie in (0, 1) and replicates be at least 2, got {level} and {replicates}")
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(first), (replicates, len(first)), generator=generator)
-    found = _correlation(first[drawn], second[drawn])
+    if clusters is None:
+        drawn = torch.randint(len(first), (replicates, len(first)), generator=generator)
+        found = _correlation(first[drawn], second[drawn])
+    else:
+        found = _of_clusters(first, second, clusters, replicates, generator)
     tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
     lower, upper = found.nanquantile(tails).tolist()
     return RankCorrelation(_correlation(first[None], second[None]).item(), lower, upper, level)
+
+
+def _of_clusters(
+    first: Tensor, second: Tensor, clusters: Tensor, replicates: int, generator: torch.Generator
+) -> Tensor:
+    """Correlations ``(R,)`` where whole clusters are drawn; they may differ in size."""
+    members = [(clusters == each).nonzero().flatten() for each in clusters.unique()]
+    found = []
+    for _ in range(replicates):
+        drawn = torch.randint(len(members), (len(members),), generator=generator).tolist()
+        rows = torch.cat([members[number] for number in drawn])
+        found.append(_correlation(first[rows][None], second[rows][None]))
+    return torch.cat(found)
 
 
 def _correlation(first: Tensor, second: Tensor) -> Tensor:

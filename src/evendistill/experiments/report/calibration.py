@@ -48,7 +48,8 @@ def _drawn(source: Source, found: Diagnosis) -> Figure:
     right.plot([0, largest], [0, largest], color="grey", linewidth=0.8, zorder=0)
     words = "p / π$^t$, the teacher's shape", "frequency / π, the shape that is seen"
     right.set(xlabel=words[0], ylabel=words[1], title="Shape: on the line is calibrated")
-    figure.suptitle(f"{source.name}, temperature {found.temperature:g}", fontsize="medium")
+    title = figure.suptitle(f"{source.name}, temperature {found.temperature:g}", fontsize="medium")
+    title.set_parse_math(False)  # a path may hold a dollar sign
     return figure
 
 

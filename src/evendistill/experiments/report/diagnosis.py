@@ -59,17 +59,17 @@ def _print_one(entry: dict[str, Any]) -> None:
 
 def _print_several(found: dict[str, Any]) -> None:
     console = Console()
-    heads = ("robust risk after the best shift", "largest calibration term, lower bound", "on its own score")
+    heads = ("largest calibration term, lower bound", "robust risk after the best shift", "term on its own score")
     grid = Grid(Column("teacher", overflow="fold"), "average %", "worst class %", *heads)
-    for name in found["ranking"]:
-        entry = next(each for each in found["teachers"] if each["name"] == name)
+    for entry in found["teachers"]:  # in the order of the ranking
+        name = entry["name"]
         accuracies = f"{100 * entry['average_accuracy']:.1f}", f"{100 * entry['worst_class_accuracy']:.1f}"
-        risks = f"{entry['shifted_risk']:.3f}", f"{entry['joint']['worst']:.3f}", f"{entry['worst']:.3f}"
+        risks = f"{entry['joint']['worst']:.3f}", f"{entry['shifted_risk']:.3f}", f"{entry['worst']:.3f}"
         grid.add_row(escape(name), *accuracies, *risks)
     console.print(grid)
     console.print(
-        f"ranked by the {WORDS[found['ranked_by']]}: what a student would have that copies the teacher at this "
-        f"temperature; the calibration term is conditioned on {found['ranked_on']}, estimated across folds",
+        f"ranked by the {WORDS[found['ranked_by']]}, estimated across folds; beside it, what a student would have "
+        "that copies the teacher at this temperature but for a shift",
         highlight=False,
     )
 
@@ -88,17 +88,20 @@ def print_ranking(ranking: Ranking) -> None:
     for each in ranking.teachers:
         known = each.predictors
         student = "not trained" if each.student is None else each.student.robust.percent()
-        numbers = f"{-known.shifted_risk:.3f}", f"{-known.calibration:.3f}", f"{100 * known.worst_class_accuracy:.1f}"
+        numbers = f"{-known.calibration:.3f}", f"{-known.shifted_risk:.3f}", f"{100 * known.worst_class_accuracy:.1f}"
         grid.add_row(escape(each.teacher), f"{each.temperature:g}", *numbers, student)
     console.print(grid)
     if not ranking.correlations:
         console.print("fewer than three teachers have finished robust students, so no predictor can be judged")
         return
-    judged = Grid("ranking teachers by", "Spearman, with the student's worst class", *_heads(ranking))
+    judged = Grid("ranking teachers by", "Spearman, with the student's worst class", "none mended", *_heads(ranking))
     for name, found in ranking.correlations.items():
         apart = [_said(each[name]).partition(" (")[0] if each else "" for each in ranking.within.values()]
-        judged.add_row(WORDS[name], _said(found), *apart)
+        trained = _said(ranking.trained[name]) if ranking.trained else ""
+        judged.add_row(WORDS[name], _said(found), trained, *apart)
     console.print(judged)
+    if any(each.is_mended for each in ranking.teachers):
+        console.print("mended teachers look better here than they are: the same examples made them and judge them")
 
 
 def _said(found: RankCorrelation) -> str:
