@@ -1,6 +1,5 @@
 """Which way of ranking teachers tells beforehand whose robust student will be best, measured on finished runs."""
 
-import math
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -14,6 +13,7 @@ from evendistill.experiments.results import Found, is_finished, summarise
 from evendistill.experiments.sources import from_run, loaded
 from evendistill.experiments.sweep import Sweep
 from evendistill.maths.rank_correlation import RankCorrelation, spearman
+from evendistill.storage.files import known
 
 
 @dataclass(frozen=True)
@@ -154,4 +154,4 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
 
 
 def _plain(found: RankCorrelation) -> dict[str, float | None]:
-    return {name: None if math.isnan(value) else value for name, value in vars(found).items()}
+    return {name: known(value) for name, value in vars(found).items()}

@@ -16,6 +16,7 @@ from evendistill.maths.metrics import Metrics
 from evendistill.storage.files import digest, read_json, read_tensors
 
 Split = Literal["validation", "test"]
+PREDICTIONS = "test-predictions.safetensors"
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,22 @@ def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:
     Raises:
         ValueError: if the run is not finished, or its file is damaged.
     """
-    folder, name = runs / spec.folder_name, f"{split}.json"
+    return read_json(_as_written(spec, runs, f"{split}.json"))
+
+
+def _as_written(spec: RunSpec, runs: Path, name: str) -> Path:
+    """The path of a result file that is what a finished run wrote."""
+    folder = runs / spec.folder_name
     if not is_finished(spec, runs) or not (folder / name).is_file():
         raise ValueError(f"the run {spec.folder_name} is not finished; run the recipe first")
     if digest((folder / name).read_bytes()) != read_json(folder / "DONE").get(name):
         raise ValueError(f"{folder / name} is not what the run wrote; delete {folder} and run again")
-    return read_json(folder / name)
+    return folder / name
+
+
+def keeps_predictions(spec: RunSpec, runs: Path) -> bool:
+    """Whether a finished run kept the class that it gave each test example; earlier versions did not."""
+    return PREDICTIONS in read_json(runs / spec.folder_name / "DONE")
 
 
 def read_predictions(spec: RunSpec, runs: Path) -> tuple[Tensor, Tensor]:
@@ -66,14 +77,10 @@ def read_predictions(spec: RunSpec, runs: Path) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: if the run is not finished, kept no predictions, or its file is damaged.
     """
-    folder, name = runs / spec.folder_name, "test-predictions.safetensors"
-    if not is_finished(spec, runs):
-        raise ValueError(f"the run {spec.folder_name} is not finished; run the recipe first")
-    if name not in read_json(folder / "DONE"):
+    if is_finished(spec, runs) and not keeps_predictions(spec, runs):
+        folder = runs / spec.folder_name
         raise ValueError(f"{folder} is of an earlier version that kept no predictions; delete it and run again")
-    if not (folder / name).is_file() or digest((folder / name).read_bytes()) != read_json(folder / "DONE")[name]:
-        raise ValueError(f"{folder / name} is not what the run wrote; delete {folder} and run again")
-    told = read_tensors(folder / name)
+    told = read_tensors(_as_written(spec, runs, PREDICTIONS))
     return told["predictions"].long(), told["labels"].long()
 
 

@@ -1,6 +1,5 @@
 """The wiring room: a frozen spec becomes data, network, problem and a finished folder; specs are read nowhere below."""
 
-import math
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from evendistill.experiments.objectives import (
     GroupDROSpec,
     ObjectiveSpec,
 )
+from evendistill.experiments.results import PREDICTIONS
 from evendistill.experiments.spec import RunSpec
 from evendistill.maths.margins import margins_of_classes
 from evendistill.models.ranks import Ranks
@@ -32,7 +32,7 @@ from evendistill.objectives.balancedkd import BalancedKD
 from evendistill.objectives.groupdro import GroupDRO
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import TradeOff
-from evendistill.storage.files import json_bytes, tensor_bytes
+from evendistill.storage.files import json_bytes, known, tensor_bytes
 from evendistill.training import randomness
 from evendistill.training.complete import complete
 from evendistill.training.evaluation import scores_of
@@ -118,12 +118,12 @@ def _objective(spec: AnyObjective) -> Description:
 def _tested(scores: Tensor, task: Task, data: Data) -> dict[str, bytes]:
     """What a run says of the test set, and of which data."""
     margins = margins_of_classes(scores.double().softmax(dim=1), data.test.labels).tolist()
-    known = [None if math.isnan(margin) else margin for margin in margins]  # of classes with test examples
-    test = findings(scores, data.test, task) | {"class_names": list(data.class_names), "margins": known}
-    told = {"predictions": scores.argmax(dim=1).int(), "labels": data.test.labels.int()}
+    told = {"class_names": list(data.class_names), "margins": [known(margin) for margin in margins]}
+    test = findings(scores, data.test, task) | told
+    predicted = {"predictions": scores.argmax(dim=1).int(), "labels": data.test.labels.int()}
     return {
         "test.json": json_bytes(test),
-        "test-predictions.safetensors": tensor_bytes(told),
+        PREDICTIONS: tensor_bytes(predicted),
         "data.json": json_bytes({"fingerprint": data.fingerprint, "training_examples": task.class_counts.tolist()}),
     }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,11 @@ def write_bytes(path: Path, payload: bytes) -> None:
 def json_bytes(value: object) -> bytes:
     """JSON with sorted keys and a final newline: equal values give equal bytes."""
     return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def known(value: float) -> float | None:
+    """The value, or None for NaN, which JSON does not have."""
+    return None if math.isnan(value) else value
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is

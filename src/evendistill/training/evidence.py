@@ -1,6 +1,5 @@
 """Metrics as plain numbers for JSON: counts first, since all else follows from them."""
 
-import math
 from typing import Any
 
 from torch import Tensor
@@ -8,6 +7,7 @@ from torch import Tensor
 from evendistill.data.examples import Examples
 from evendistill.distillation.task import Task
 from evendistill.maths.metrics import Metrics
+from evendistill.storage.files import known
 from evendistill.training.evaluation import evaluate, group_metrics
 
 
@@ -38,4 +38,4 @@ def findings(scores: Tensor, examples: Examples, task: Task) -> dict[str, Any]:
 
 
 def _plain(values: list[float]) -> list[float | None]:
-    return [None if math.isnan(value) else value for value in values]
+    return [known(value) for value in values]

@@ -13,9 +13,9 @@ from evendistill.distillation.effects import Effects, effects
 from evendistill.distillation.effects_over_seeds import EffectsOverSeeds, over_seeds
 from evendistill.experiments.mends import STANDARD
 from evendistill.experiments.report.table import Row, Table
-from evendistill.experiments.results import read_predictions, read_split
+from evendistill.experiments.results import keeps_predictions, read_predictions, read_split
 from evendistill.experiments.spec import RunSpec
-from evendistill.storage.files import read_json
+from evendistill.storage.files import known, read_json
 
 NOT_KEPT = (
     "This needs the predictions on every test example, which runs of an earlier version did not keep: delete their "
@@ -83,7 +83,7 @@ def compare(table: Table, runs: Path) -> Section:
         if alone is None:
             continue
         trios = [_trio(*pair) for pair in zip(row.cell.runs, alone.cell.runs, strict=True)]
-        if all(_kept(spec, runs) for trio in trios for spec in trio):
+        if all(keeps_predictions(spec, runs) for trio in trios for spec in trio):
             found.append(_comparison(role, row, alone, trios, runs))
         else:
             why_not = NOT_KEPT
@@ -120,10 +120,6 @@ def _trio(student: RunSpec, alone: RunSpec) -> tuple[RunSpec, RunSpec, RunSpec]:
     if student.teacher is None:
         raise ValueError(f"the run {student.folder_name} has no teacher")
     return student.teacher, student, alone
-
-
-def _kept(spec: RunSpec, runs: Path) -> bool:
-    return "test-predictions.safetensors" in read_json(runs / spec.folder_name / "DONE")
 
 
 def _comparison(role: str, row: Row, alone: Row, trios: Sequence[tuple[RunSpec, ...]], runs: Path) -> Comparison:
@@ -184,16 +180,12 @@ def _plain_comparison(told: Comparison) -> dict[str, Any]:
         "beyond_noise": mean.beyond_noise.tolist(),
         "amplified": mean.amplified.tolist(),
         **{name: _plain(getattr(mean, name)) for name in by_class},
-        **{name: _known(getattr(mean, name)) for name in totals},
+        **{name: known(getattr(mean, name)) for name in totals},
         "margin_correlation": None
         if correlation is None
-        else {name: _known(value) for name, value in vars(correlation).items()},
+        else {name: known(value) for name, value in vars(correlation).items()},
     }
 
 
 def _plain(values: Tensor | None) -> list[float | None] | None:
-    return None if values is None else [_known(value) for value in values.tolist()]
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return None if values is None else [known(value) for value in values.tolist()]
