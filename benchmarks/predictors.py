@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 
 from benchmarks.harness import commit, machine
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.ranking import Ranking, as_json, rank
 from evendistill.experiments.sweep import Sweep
 from evendistill.storage.files import json_bytes, write_bytes
@@ -63,7 +64,7 @@ def search(folder: Path, jobs: int) -> dict[str, Ranking]:
         if not (folder / f"{name}.npz").is_file():
             np.savez(folder / f"{name}.npz", **draw(*told))  # pyright: ignore[reportArgumentType]
         sweep = Sweep.read(write_recipe(name, folder), folder / name)
-        failed = [outcome.error for outcome in sweep.train(jobs=jobs) if outcome.error]
+        failed = [outcome.error for outcome in sweep.train(How(jobs=jobs)) if outcome.error]
         if failed:
             raise RuntimeError(failed[0])
         found[name] = rank(sweep)

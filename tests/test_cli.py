@@ -122,7 +122,7 @@ def test_dry_run_names_what_is_missing_and_trains_nothing(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_status_tells_finished_from_failed_and_started(swept, tmp_path):
+def test_status_tells_finished_from_failed_and_cut_off(swept, tmp_path):
     found = json.loads(evendistill("status", swept / "runs", "--json").stdout)["runs"]
     assert [run["state"] for run in found] == ["finished"] * 12
     assert all(Path(run["folder"]).is_absolute() for run in found)
@@ -130,9 +130,10 @@ def test_status_tells_finished_from_failed_and_started(swept, tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "spec.json").write_text("{}")
         (tmp_path / name / file).write_text(content)
-    shown = evendistill("status", tmp_path).stdout
-    assert "failed    a  it broke" in shown
-    assert "started   b  1 epochs logged" in shown
+    shown = [line.split() for line in evendistill("status", tmp_path).stdout.splitlines()]
+    assert ["failed", "a", "it", "broke"] in shown
+    assert ["cut", "off", "b", "1", "epochs", "logged"] in shown
+    assert shown[-1][:6] == ["1", "failed,", "1", "cut", "off,", "0"]
     refused(evendistill("status", tmp_path / "nowhere"), "nowhere", "no such folder")
 
 
@@ -142,8 +143,15 @@ def test_a_loss_that_diverges_is_marked_and_the_rest_goes_on(tmp_path):
     done = evendistill("run", "wild.yaml", "--out", "runs", cwd=tmp_path)
     refused(done, "the loss became", "training step", "learning_rate")
     assert "4 students were not trained, since their teacher failed" in done.stderr
-    states = {run["state"] for run in json.loads(evendistill("status", tmp_path / "runs", "--json").stdout)["runs"]}
-    assert states == {"failed"}
+    counts = json.loads(evendistill("status", tmp_path / "runs", "--json").stdout)["counts"]
+    assert {state: count for state, count in counts.items() if count} == {"failed": 2, "waiting": 4}
+    again = evendistill("run", "wild.yaml", "--out", "runs", cwd=tmp_path)
+    refused(again, "the loss became")
+    assert "--retry-failed" in again.stderr
+    (log,) = {len(path.read_text().splitlines()) for path in tmp_path.glob("runs/*/log.jsonl")}
+    assert log == 2, "began and failed once, and was not tried again"
+    refused(evendistill("run", "wild.yaml", "--out", "runs", "--retry-failed", cwd=tmp_path), "the loss became")
+    assert {len(path.read_text().splitlines()) for path in tmp_path.glob("runs/*/log.jsonl")} == {4}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from evendistill import cli
 from evendistill.distillation.predictors import NAMES
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.sweep import Sweep
 
 RECIPE = {
@@ -38,7 +39,7 @@ def swept(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("diagnose")
     for name, recipe in (("small", RECIPE), ("plain", PLAIN)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(recipe))
-    outcomes = Sweep.read(folder / "small.yaml", folder / "runs").train(jobs=1, pack=4)
+    outcomes = Sweep.read(folder / "small.yaml", folder / "runs").train(How(jobs=1, pack=4))
     assert [outcome.error for outcome in outcomes] == [None] * 6
     rng = np.random.default_rng(0)
     labels, scores = rng.integers(0, 3, 200), rng.normal(size=(200, 3))

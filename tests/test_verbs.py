@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from evendistill import cli
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.sweep import Sweep
 
 VERBS = ("report", "select", "frontier")
@@ -36,7 +37,7 @@ def swept(tmp_path_factory) -> Path:
     for name, recipe in (("small", RECIPE), ("other", OTHER)):
         path = folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(recipe))
-        outcomes = Sweep.read(path, folder / "runs").train(jobs=1, pack=2)
+        outcomes = Sweep.read(path, folder / "runs").train(How(jobs=1, pack=2))
         assert [outcome.error for outcome in outcomes if outcome.error] == []
     return folder
 
@@ -146,7 +147,7 @@ def test_a_rule_that_cannot_be_is_one_line(evendistill, words, said):
 def test_the_command_line_names_the_rules_that_there_are():
     from evendistill.experiments.rules import TAKES
 
-    assert tuple(TAKES) == cli.RULES
+    assert tuple(TAKES) == cli.read.RULES
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

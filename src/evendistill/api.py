@@ -17,7 +17,8 @@ from evendistill.maths.groups import Grouping
 from evendistill.models.inference import in_channels_last, score_width
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import Robust, Standard
-from evendistill.storage.files import digest, json_bytes, tensor_bytes
+from evendistill.storage.files import digest, json_bytes
+from evendistill.storage.tensors import tensor_bytes
 from evendistill.training.complete import complete
 from evendistill.training.folder import RunFolder
 from evendistill.training.progress import progress_bar

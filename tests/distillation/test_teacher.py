@@ -53,15 +53,26 @@ def test_other_weights_or_other_data_are_scored_anew(tmp_path):
     assert teacher.asked == 36
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage" * 100])
-def test_a_damaged_cache_is_replaced(tmp_path, content):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda _: b"garbage" * 100,
+        lambda content: content[:-4],
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),  # one bit of the scores or of their checksum
+        lambda content: content[:-40] + bytes([content[-40] ^ 1]) + content[-39:],
+    ],
+)
+def test_a_damaged_cache_is_named_and_replaced(tmp_path, damage):
     teacher = Counting()
     first = teacher_scores(teacher, TRAIN, None, device=CPU, folder=tmp_path)
     (path,) = tmp_path.glob("scores-train-*.safetensors")
-    path.write_bytes(content)
-    second = teacher_scores(teacher, TRAIN, None, device=CPU, folder=tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    with pytest.warns(UserWarning, match=f"{path.name} .*computed anew"):
+        second = teacher_scores(teacher, TRAIN, None, device=CPU, folder=tmp_path)
     assert torch.equal(first.train, second.train)
-    assert len(path.read_bytes()) > 100
+    assert path.read_bytes() == whole
 
 
 def test_ready_scores_stand_in_for_the_teacher():

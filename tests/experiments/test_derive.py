@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from evendistill.experiments.derive import on_data, smoke, write_recipe
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.recipe import read_recipe
 from evendistill.experiments.report.table import make_table
 from evendistill.experiments.sweep import Sweep
@@ -64,11 +65,11 @@ def test_the_smaller_student_differs_from_self_distillation_in_nothing_else(name
 def test_every_recipe_can_be_tried_in_seconds(path, tmp_path):
     written = write_recipe(smoke(read_recipe(path)), tmp_path / "recipe.yaml")
     sweep = Sweep.read(written, tmp_path / "runs")
-    outcomes = sweep.train(jobs=1, pack=2)
+    outcomes = sweep.train(How(jobs=1, pack=2))
     assert [outcome.error for outcome in outcomes] == [None] * len(sweep.needed)
     if sweep.is_trial:
         sweep = Sweep.read(written, tmp_path / "runs")
-        assert all(outcome.error is None for outcome in sweep.train(jobs=1, pack=2))
+        assert all(outcome.error is None for outcome in sweep.train(How(jobs=1, pack=2)))
     table = make_table(sweep)
     assert table.selected is not None
     assert {row.student for row in table.rows} >= {"none", "robust"}

@@ -14,7 +14,8 @@ from evendistill.experiments.report import effects_words
 from evendistill.experiments.report.effects import NOT_KEPT, Section, as_json, compare
 from evendistill.experiments.report.page import write_report
 from evendistill.experiments.report.table import make_table
-from evendistill.storage.files import digest, json_bytes, read_json, tensor_bytes
+from evendistill.storage.files import digest, json_bytes, read_json
+from evendistill.storage.tensors import tensor_bytes
 
 LABELS = np.repeat(np.arange(3), 40)
 WORST = {"standard": 0.5, "balanced": 0.6, "robust": 0.7}

@@ -9,6 +9,7 @@ import yaml
 from safetensors.numpy import load_file
 
 import evendistill as ed
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.report.effects_words import TITLE
 from evendistill.experiments.sweep import Sweep
 from evendistill.experiments.verbs import report_on
@@ -34,7 +35,7 @@ def trained(tmp_path_factory) -> Sweep:
     folder = tmp_path_factory.mktemp("whom")
     (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     sweep = Sweep.read(folder / "recipe.yaml", folder / "runs")
-    assert [outcome.error for outcome in sweep.train(jobs=1, pack=4)] == [None] * 10
+    assert [outcome.error for outcome in sweep.train(How(jobs=1, pack=4))] == [None] * 10
     return sweep
 
 

@@ -3,11 +3,13 @@
 import pytest
 
 from evendistill.data.datasets import load_data
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.grid import expand
 from evendistill.experiments.networks import finished_network
 from evendistill.experiments.spec import ListeningSpec
 from evendistill.experiments.sweep import Sweep
-from evendistill.storage.files import read_json, read_tensors
+from evendistill.storage.files import read_json
+from evendistill.storage.tensors import read_tensors
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def swept(plain, write_recipe, tmp_path):
 
 def trained(sweep):
     """Folders of the one teacher and of its students."""
-    assert [outcome.error for outcome in sweep.train(jobs=1)] == [None] * len(sweep.needed)
+    assert [outcome.error for outcome in sweep.train(How(jobs=1))] == [None] * len(sweep.needed)
     folders = {spec: sweep.runs / spec.folder_name for spec in sweep.needed.values()}
     (teacher,) = [folder for spec, folder in folders.items() if spec.teacher is None]
     return teacher, [folder for folder in folders.values() if folder != teacher]
@@ -94,7 +96,7 @@ def test_a_teacher_without_features_is_named_and_stops_its_students_alone(swept,
     plain["teachers"]["mended"] = [{"kind": "mean", "others": ["balanced"]}]
     plain["students"]["objectives"] = ["balanced"]
     sweep = swept("runs", 1.0)
-    errors = {outcome.hash: outcome.error for outcome in sweep.train(jobs=1)}
+    errors = {outcome.hash: outcome.error for outcome in sweep.train(How(jobs=1))}
     for name, spec in sweep.needed.items():
         of_mean = spec.teacher is not None and spec.mend is None and spec.teacher.mend is not None
         expected = "no linear layer of the teacher, MeanOfProbabilities, gives its scores" if of_mean else "None"

@@ -2,8 +2,10 @@
 
 import pytest
 
-from evendistill.experiments.engines import TEACHER_FAILED, ready, without_teacher
+from evendistill.experiments.driving import TEACHER_FAILED
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.grid import distinct_runs, every_run, expand
+from evendistill.experiments.order import ready, without_teacher
 from evendistill.experiments.sweep import Sweep
 
 MEAN, ADJUSTED = {"kind": "mean", "others": ["balanced", "robust"]}, {"kind": "adjusted", "alpha": 0.5}
@@ -92,7 +94,7 @@ def test_a_failed_teacher_takes_its_mends_and_their_students_along(needed, faile
 def test_a_sweep_whose_teachers_fail_ends_and_says_so(mending, write_recipe, tmp_path):
     mending["teachers"]["training"] = {"epochs": 2, "learning_rate": 1e30}
     sweep = Sweep.read(write_recipe(mending | {"seeds": 1}), tmp_path / "runs")
-    outcomes = {outcome.hash: outcome for outcome in sweep.train(jobs=1, pack=3)}
+    outcomes = {outcome.hash: outcome for outcome in sweep.train(How(jobs=1, pack=3))}
     assert set(outcomes) == set(sweep.needed)
     for name, spec in sweep.needed.items():
         assert (TEACHER_FAILED if spec.inputs else "the loss became") in (outcomes[name].error or "")

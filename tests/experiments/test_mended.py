@@ -11,11 +11,12 @@ from scipy.special import logsumexp, softmax
 import evendistill as ed
 from evendistill.data.datasets import load_data
 from evendistill.distillation.mending import adjusted, vector_scaling
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.networks import finished_network
 from evendistill.experiments.report.table import make_table
 from evendistill.experiments.run import train_run
 from evendistill.experiments.sweep import Sweep
-from evendistill.storage.files import read_tensors
+from evendistill.storage.tensors import read_tensors
 from evendistill.training.evaluation import scores_of
 from evendistill.training.turns import drained
 
@@ -54,7 +55,7 @@ def sweep(tmp_path_factory) -> Sweep:
     folder = tmp_path_factory.mktemp("mended")
     (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     made = Sweep.read(folder / "recipe.yaml", folder / "runs")
-    assert [outcome.error for outcome in made.train(jobs=1, pack=2)] == [None] * (3 + 7 + 8)
+    assert [outcome.error for outcome in made.train(How(jobs=1, pack=2))] == [None] * (3 + 7 + 8)
     return made
 
 
@@ -184,7 +185,7 @@ def test_teachers_that_only_mends_need_are_trained_and_stand_in_no_row(sweep):
 def test_a_mend_takes_no_epochs_and_is_made_once(sweep):
     assert sweep.epochs() == 3 * 5 + 8 * 1
     before = {path: path.stat().st_mtime_ns for path in sweep.runs.glob("*-*/*")}
-    assert Sweep.read(sweep.recipe, sweep.runs).train(jobs=1) == []
+    assert Sweep.read(sweep.recipe, sweep.runs).train(How(jobs=1)) == []
     for name in MENDED:
         drained(train_run(mend(sweep, name), sweep.runs))
     assert before == {path: path.stat().st_mtime_ns for path in sweep.runs.glob("*-*/*")}

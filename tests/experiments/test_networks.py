@@ -56,7 +56,7 @@ def test_a_recipe_names_a_network(tmp_path, network, parameters):
 
 
 def tensors(folder):
-    from evendistill.storage.files import read_tensors
+    from evendistill.storage.tensors import read_tensors
 
     return read_tensors(folder.path / "model.safetensors")
 

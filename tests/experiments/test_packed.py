@@ -1,13 +1,13 @@
 """Runs that take turns in one process end as they would alone; a sweep that stops on time goes on from there."""
 
 import itertools
-import time
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from evendistill.experiments.packed import train_packed
+from evendistill.experiments.engines.choice import How
+from evendistill.experiments.engines.packed import PackedEngine
 from evendistill.experiments.sweep import Sweep
 from evendistill.training.turns import Turn, drained, drained_until
 
@@ -38,21 +38,20 @@ def results(sweep):
 
 def test_packed_runs_are_the_runs_alone_bit_for_bit(swept):
     alone, packed = swept("alone"), swept("packed")
-    assert [outcome.error for outcome in alone.train(jobs=1, pack=1)] == [None] * len(alone.needed)
-    assert len(packed.train(jobs=1, pack=5)) == len(packed.needed)
+    assert [outcome.error for outcome in alone.train(How(jobs=1, pack=1))] == [None] * len(alone.needed)
+    assert len(packed.train(How(jobs=1, pack=5))) == len(packed.needed)
     assert results(packed) == results(alone)
 
 
 def test_what_is_cut_off_by_the_clock_goes_on_bit_for_bit(swept, monkeypatch):
     undisturbed, stopped = swept("undisturbed"), swept("stopped")
-    undisturbed.train(jobs=1, pack=3)
+    undisturbed.train(How(jobs=1, pack=3))
     ticks = itertools.count()  # a second passes whenever somebody looks at the clock
-    for module in ("packed", "sweep"):
-        monkeypatch.setattr(f"evendistill.experiments.{module}.time", SimpleNamespace(time=lambda: next(ticks)))
+    monkeypatch.setattr("evendistill.experiments.sweep.time", SimpleNamespace(monotonic=lambda: next(ticks)))
     cut_off = 0
     for _ in range(100):
-        outcomes = stopped.train(jobs=1, pack=3, minutes=2 / 60)
-        folders = [stopped.runs / stopped.needed[each.hash].folder_name for each in outcomes if each.is_cut_off]
+        outcomes = stopped.train(How(jobs=1, pack=3, minutes=2 / 60))
+        folders = [stopped.runs / stopped.needed[each.hash].folder_name for each in outcomes if each.end == "cut off"]
         assert all((folder / "checkpoint.pt").is_file() for folder in folders if (folder / "metrics.jsonl").is_file())
         cut_off += len(folders)
         if not stopped.missing():
@@ -63,8 +62,8 @@ def test_what_is_cut_off_by_the_clock_goes_on_bit_for_bit(swept, monkeypatch):
 
 def test_workers_stop_on_time_too(swept):
     sweep = swept("runs")
-    outcomes = sweep.train(jobs=2, minutes=0)
-    assert all(outcome.is_cut_off for outcome in outcomes)
+    outcomes = sweep.train(How(jobs=2, minutes=0))
+    assert outcomes == []
     assert len(sweep.missing()) == len(sweep.needed)
 
 
@@ -73,7 +72,7 @@ def test_a_run_that_fails_takes_its_students_along_and_no_other(plain, write_rec
     plain["teachers"]["training"] = {"epochs": 2, "learning_rate": 1e30}
     plain["students"]["objectives"] = ["standard"]
     sweep = Sweep.read(write_recipe(plain), tmp_path / "runs")
-    outcomes = {outcome.hash: outcome for outcome in sweep.train(jobs=1, pack=3)}
+    outcomes = {outcome.hash: outcome for outcome in sweep.train(How(jobs=1, pack=3))}
     assert set(outcomes) == set(sweep.needed)
     for name, spec in sweep.needed.items():
         assert outcomes[name].is_input
@@ -84,14 +83,14 @@ def test_a_pack_has_one_number_of_threads(plain, write_recipe, tmp_path):
     plain["students"]["training"] = {"epochs": 2, "threads": 2}
     sweep = Sweep.read(write_recipe(plain), tmp_path / "runs")
     with pytest.raises(ValueError, match="one number of threads"):
-        list(train_packed(sweep.runs, sweep.needed, width=2))
+        PackedEngine(sweep.runs, sweep.needed, width=2)
 
 
 @pytest.mark.parametrize("told", [{"pack": 2}, {"minutes": 1.0}])
 def test_torchrun_neither_packs_nor_stops_on_time(swept, monkeypatch, told):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="leave pack and minutes out"):
-        swept("runs").train(jobs=1, **told)
+    with pytest.raises(ValueError, match="leave engine, pack, minutes and cell out"):
+        swept("runs").train(How(jobs=1, **told))
 
 
 def numbers(count, saved):
@@ -121,9 +120,9 @@ def test_turns_have_random_numbers_of_their_own():
 
 def test_work_that_is_stopped_is_closed():
     saved = []
-    assert drained_until(numbers(5, saved), time.time() - 1) is None
+    assert drained_until(numbers(5, saved), lambda: True) is None
     assert len(saved[0]) == 1
-    assert drained_until(numbers(5, saved), time.time() + 60) is not None
+    assert drained_until(numbers(5, saved), lambda: False) is not None
     turn = Turn(numbers(5, saved), CPU)
     assert turn.take(3) is None
     turn.close()

@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from evendistill.distillation.predictors import NAMES, predictors
 from evendistill.distillation.reference import joint_reference
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.ranking import Ranking, as_json, rank
 from evendistill.experiments.report.diagnosis import WORDS, print_ranking
 from evendistill.experiments.results import summarise
@@ -52,7 +53,7 @@ def students(**changes):
 def sweep(tmp_path_factory) -> Sweep:
     folder = tmp_path_factory.mktemp("ranked")
     made = read(folder, folder / "runs")
-    assert [outcome.error for outcome in made.train(jobs=1, pack=6)] == [None] * (2 * (3 + 3 * 2 * 2))
+    assert [outcome.error for outcome in made.train(How(jobs=1, pack=6))] == [None] * (2 * (3 + 3 * 2 * 2))
     return made
 
 

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 import evendistill as ed
 from evendistill.data.datasets import load_data
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.table import make_table
 from evendistill.experiments.run import train_run
@@ -37,7 +38,7 @@ def sweep(tmp_path_factory) -> Sweep:
     folder = tmp_path_factory.mktemp("shifts")
     (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     made = Sweep.read(folder / "recipe.yaml", folder / "runs")
-    assert [outcome.error for outcome in made.train(jobs=1, pack=2)] == [None] * 5
+    assert [outcome.error for outcome in made.train(How(jobs=1, pack=2))] == [None] * 5
     return made
 
 
@@ -116,7 +117,7 @@ def test_nothing_is_trained_and_nothing_done_twice(sweep):
         assert not names & {"metrics.jsonl", "checkpoint.pt", "FAILED"}
         assert read(sweep, spec, "data.json") == read(sweep, spec.teacher, "data.json")
     before = {path: path.stat().st_mtime_ns for path in sweep.runs.glob("*-*/*")}
-    assert Sweep.read(sweep.recipe, sweep.runs).train(jobs=1) == []
+    assert Sweep.read(sweep.recipe, sweep.runs).train(How(jobs=1)) == []
     for spec in shifts(sweep):
         drained(train_run(spec, sweep.runs))
     assert before == {path: path.stat().st_mtime_ns for path in sweep.runs.glob("*-*/*")}

@@ -10,12 +10,13 @@ import torch
 import yaml
 
 from evendistill.data.datasets import load_data
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.networks import finished_network
 from evendistill.experiments.sources import from_run, loaded, read_source
 from evendistill.experiments.spec import DataSpec
 from evendistill.experiments.sweep import Sweep
 from evendistill.experiments.teachers import diagnosed
-from evendistill.storage.files import tensor_bytes
+from evendistill.storage.tensors import tensor_bytes
 from evendistill.training.evaluation import scores_of
 
 DATA = {"source": "digits", "imbalance": 20}
@@ -38,7 +39,7 @@ def sweep(tmp_path_factory) -> Sweep:
     folder = tmp_path_factory.mktemp("sources")
     (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     made = Sweep.read(folder / "recipe.yaml", folder / "runs")
-    assert [outcome.error for outcome in made.train(jobs=1, pack=2)] == [None] * 4
+    assert [outcome.error for outcome in made.train(How(jobs=1, pack=2))] == [None] * 4
     return made
 
 

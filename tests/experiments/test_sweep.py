@@ -3,6 +3,7 @@
 import pytest
 
 from evendistill.experiments.demo import write_demo_recipe
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.recipe import read_recipe
 from evendistill.experiments.sweep import Sweep
 
@@ -17,7 +18,7 @@ def test_a_new_folder_misses_every_run_and_reading_makes_nothing(write_recipe, p
 def test_finished_runs_are_not_missing(finished_sweep, plain):
     sweep = finished_sweep(plain, lambda spec: [0.5, 0.5])
     assert sweep.missing() == {}
-    assert sweep.train(jobs=1) == []
+    assert sweep.train(How(jobs=1)) == []
     undone = list(sweep.needed)[3]
     (sweep.runs / sweep.needed[undone].folder_name / "DONE").unlink()
     assert list(sweep.missing()) == [undone]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from evendistill.storage.files import digest, json_bytes, read_json, read_tensors, tensor_bytes, write_bytes
+from evendistill.storage.files import digest, json_bytes, read_json, write_bytes
+from evendistill.storage.tensors import read_tensors, tensor_bytes
 
 plain_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -1,5 +1,6 @@
 """Resuming from any checkpoint gives the run that was never cut off, bit for bit."""
 
+import os
 import random
 import shutil
 from typing import Any
@@ -177,7 +178,10 @@ def test_a_changed_model_file_is_refused(tmp_path):
 def test_two_processes_cannot_train_one_run(tmp_path):
     from evendistill.training.folder import RunFolder
 
-    with RunFolder(tmp_path).locked(), pytest.raises(BlockingIOError, match="being trained by another process"):
+    with (
+        RunFolder(tmp_path).locked(),
+        pytest.raises(BlockingIOError, match=f"being trained by process {os.getpid()} on "),
+    ):
         ed.train(network(), (INPUTS, LABELS), VALIDATION, recipe=recipe(), out=tmp_path, progress=False)
 
 

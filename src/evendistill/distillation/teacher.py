@@ -1,6 +1,7 @@
 """The teacher: frozen, asked once, its raw scores kept on disk under the weights and data they belong to."""
 
 import copy
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 from evendistill.data.examples import Examples
 from evendistill.models.inference import scores_at
 from evendistill.models.ranks import Ranks
-from evendistill.storage.files import digest, read_tensors, tensor_bytes, write_bytes
+from evendistill.storage.files import digest, write_bytes
+from evendistill.storage.tensors import read_sealed, sealed_bytes, tensor_bytes
 
 SCORING_BATCH = 512
 
@@ -131,15 +133,19 @@ def kept_or_asked(
     rows, batches = torch.arange(len(examples)), examples.to(device).batches
     values = scores_at(network(), rows, batches, batch_size=SCORING_BATCH, device=device, bf16=bf16, ranks=ranks)
     if path is not None and ranks.is_first:
-        write_bytes(path, tensor_bytes({kind: values}))
+        write_bytes(path, sealed_bytes({kind: values}))
     return values
 
 
 def _read(path: Path, kind: str, rows: int) -> Tensor | None:
-    """What the file holds, or None where there is none or it is damaged: then it is computed anew."""
+    """What the file holds, or None where there is none or it is damaged (with a warning): then it is computed anew."""
     try:
-        values = read_tensors(path)[kind]
-    except (FileNotFoundError, ValueError, KeyError):
+        values = read_sealed(path)[kind]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError) as error:
+        what = f"{path} holds no {kind}" if isinstance(error, KeyError) else str(error)
+        warnings.warn(f"{what}; what it should hold is computed anew", stacklevel=2)
         return None
     return values if len(values) == rows else None
 

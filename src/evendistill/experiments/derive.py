@@ -1,5 +1,6 @@
 """Recipes made from recipes: on data that lie elsewhere, or small enough to be tried in seconds."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,25 @@ def write_recipe(grid: GridSpec, path: Path) -> Path:
     plain = grid.model_dump(mode="json", exclude_defaults=True)
     write_bytes(path, yaml.safe_dump(plain, sort_keys=False).encode())
     return path
+
+
+def kept(recipe: Path, runs: Path) -> Path:
+    """A copy of the recipe beside the runs: engines read it while the original is edited, ``status`` counts by it."""
+    copy = runs / "recipes" / f"{_stem(recipe)}.yaml"
+    if copy.resolve() != recipe.resolve():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(copy, recipe.read_bytes())
+    return copy
+
+
+def report_folder(recipe: Path, runs: Path) -> Path:
+    """Where the report of a recipe lies."""
+    return runs / "reports" / _stem(recipe)
+
+
+def _stem(recipe: Path) -> str:
+    """The name of a recipe as the name of a file, whatever its own may be."""
+    return re.sub(r"[^A-Za-z0-9._ -]", "-", recipe.stem).strip(". ")[:80] or "recipe"
 
 
 def _small_view(view: ViewSpec) -> ViewSpec:

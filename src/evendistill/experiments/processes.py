@@ -1,4 +1,4 @@
-"""What ``torchrun`` tells of the processes that it started, and which of them speaks to people."""
+"""Processes: how many cores there are for them, how many ``torchrun`` started, and which speaks to people."""
 
 import contextlib
 import os
@@ -11,6 +11,11 @@ SECONDS_FOR_THE_FIRST = 30  # on a machine that is busy it may take that long to
 def processes_started() -> int:
     """How many processes ``torchrun`` started, this one among them; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_first_process() -> bool:

@@ -10,10 +10,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from evendistill.experiments.engines.engine import INPUT_KINDS
 from evendistill.experiments.spec import RunSpec
 from evendistill.maths.intervals import WorstClassInterval
 from evendistill.maths.metrics import Metrics
-from evendistill.storage.files import digest, read_json, read_tensors
+from evendistill.storage.files import digest, read_json
+from evendistill.storage.tensors import read_tensors
 
 Split = Literal["validation", "test"]
 PREDICTIONS = "test-predictions.safetensors"
@@ -45,6 +47,30 @@ class Estimate:
 def is_finished(spec: RunSpec, runs: Path) -> bool:
     """Whether a run has ended well."""
     return (runs / spec.folder_name / "DONE").is_file()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed.
+
+    Attributes:
+        error: one line.
+        is_input: whether that lies in what was asked for, not in the machine.
+    """
+
+    error: str
+    is_input: bool
+
+
+def failure_of(spec: RunSpec, runs: Path) -> Failure | None:
+    """Why a run failed when it was last tried; None if it did not."""
+    try:
+        told = read_json(runs / spec.folder_name / "FAILED")
+        return Failure(" ".join(str(told["error"]).split()), told["kind"] in INPUT_KINDS)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):  # a damaged mark says nothing; the run is tried again
+        return None
 
 
 def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:

@@ -32,7 +32,8 @@ from evendistill.objectives.balancedkd import BalancedKD
 from evendistill.objectives.groupdro import GroupDRO
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import TradeOff
-from evendistill.storage.files import json_bytes, known, tensor_bytes
+from evendistill.storage.files import json_bytes, known
+from evendistill.storage.tensors import tensor_bytes
 from evendistill.training import randomness
 from evendistill.training.complete import complete
 from evendistill.training.evaluation import scores_of

@@ -11,7 +11,8 @@ from evendistill.data.datasets import Data, load_data
 from evendistill.distillation.teacher import cache_file_name
 from evendistill.experiments.arrays import read_scores
 from evendistill.experiments.spec import DataSpec
-from evendistill.storage.files import read_json, read_tensors
+from evendistill.storage.files import read_json
+from evendistill.storage.tensors import read_sealed
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ def from_run(path: Path, data: Data) -> Source:
     """
     _check_finished(path)
     kept = _kept_scores(path, data)
-    scores = read_tensors(kept).get("scores", torch.empty(0))
+    scores = read_sealed(kept).get("scores", torch.empty(0))
     labels = data.validation.labels.cpu()
     if scores.shape != (len(labels), data.num_classes):
         raise ValueError(f"{kept}: scores are {tuple(scores.shape)}, the data have {len(labels)} x {data.num_classes}")

@@ -1,50 +1,131 @@
-"""What a folder of runs holds."""
+"""What a folder of runs holds, told by the files alone; nothing is locked, written or imported for it."""
 
+import os
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evendistill.storage.files import read_json
+from evendistill.storage.owners import LEASE, is_dead, owner_of
+from evendistill.storage.watch import SILENCE
+
+STATES = ("running", "failed", "cut off", "waiting", "finished")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One run folder.
+    """One run.
 
     Attributes:
         folder: absolute.
-        state: "finished", "failed" or "started".
-        note: why it failed, or how far it is.
+        state: "running", "failed", "cut off", "waiting" (there is no folder yet) or "finished".
+        note: why it failed, or who is at it.
+        step: steps done so far; None if that is not known.
+        steps: steps in all; None if that is not known.
+        seconds_left: of training, at the pace so far; None if it is not running or has only begun.
+        bytes: on disk.
     """
 
     folder: Path
     state: str
-    note: str | None
+    note: str | None = None
+    step: int | None = None
+    steps: int | None = None
+    seconds_left: float | None = None
+    bytes: int = 0
 
-    def plain(self) -> dict[str, str | None]:
-        """For JSON, without the folder."""
-        return {"state": self.state, "note": self.note}
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**vars(self), "folder": str(self.folder)}
 
 
-def read_status(runs: Path) -> list[Entry]:
-    """Every run folder in a folder, by name.
+def read_status(runs: Path, expected: Iterable[str] = ()) -> list[Entry]:
+    """Every run in a folder, what needs a look first, then by name past the hash.
+
+    Args:
+        runs: the folder.
+        expected: names of folders that are to be; those that are not there wait.
 
     Raises:
         ValueError: if there is no such folder.
     """
     if not runs.is_dir():
         raise ValueError(f"{runs}: there is no such folder of runs")
-    entries = [_entry(path.parent.resolve()) for path in runs.glob("*/spec.json")]
-    # what needs a look first; then by name, past the hash
+    entries = list(_entries(runs.resolve()))
+    there = {entry.folder.name for entry in entries}
+    entries += [Entry(runs.resolve() / name, "waiting") for name in expected if name not in there]
     return sorted(
-        entries, key=lambda entry: (entry.state == "finished", entry.folder.name.partition("-")[2], entry.folder)
+        entries,
+        key=lambda entry: (STATES.index(entry.state), entry.folder.name.partition("-")[2], entry.folder),
     )
 
 
-def _entry(folder: Path) -> Entry:
-    if (folder / "DONE").is_file():
-        return Entry(folder, "finished", None)
-    if (folder / "FAILED").is_file():
-        return Entry(folder, "failed", read_json(folder / "FAILED")["error"])
-    metrics = folder / "metrics.jsonl"
-    epochs = len(metrics.read_text().splitlines()) if metrics.is_file() else 0
-    return Entry(folder, "started", f"{epochs} epochs logged")
+def expected_runs(runs: Path) -> dict[str, None]:
+    """Names of the runs that the recipes kept in a folder ask for; one that cannot be read asks for none."""
+    from evendistill.experiments.sweep import Sweep
+
+    names: dict[str, None] = {}
+    for recipe in sorted((runs / "recipes").glob("*.yaml")):
+        try:
+            names |= dict.fromkeys(spec.folder_name for spec in Sweep.read(recipe, runs).needed.values())
+        except ValueError:  # of another version, or edited by hand
+            continue
+    return names
+
+
+def _entries(runs: Path) -> Iterator[Entry]:
+    with os.scandir(runs) as found:
+        for each in found:
+            if each.is_dir(follow_symlinks=False):
+                files = _sizes(each.path)
+                if "spec.json" in files:
+                    yield _entry(Path(each.path), files)
+
+
+def _sizes(folder: str) -> dict[str, int]:
+    with os.scandir(folder) as files:
+        sizes: dict[str, int] = {}
+        for file in files:
+            try:
+                sizes[file.name] = file.stat(follow_symlinks=False).st_size
+            except FileNotFoundError:  # written under another name, and renamed meanwhile
+                continue
+        return sizes
+
+
+def _entry(folder: Path, files: dict[str, int]) -> Entry:
+    size = sum(files.values())
+    if "DONE" in files:
+        return Entry(folder, "finished", bytes=size)
+    if LEASE in files and not is_dead(folder) and (owner := owner_of(folder)) is not None:
+        silence = _silence(folder)
+        note = f"{owner}" + (f", silent for {silence:.0f} s" if silence > SILENCE else "")
+        return Entry(folder, "running", note, owner.step, owner.steps, owner.seconds_left, size)
+    if "FAILED" in files:
+        return Entry(folder, "failed", _cause(folder), bytes=size)
+    return Entry(folder, "cut off", _how_far(folder), bytes=size)
+
+
+def _silence(folder: Path) -> float:
+    """Seconds since the last heartbeat, by the clock of whoever keeps the files; shown, never acted on."""
+    try:
+        return time.time() - (folder / LEASE).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _cause(folder: Path) -> str:
+    try:
+        return " ".join(str(read_json(folder / "FAILED")["error"]).split())
+    except (OSError, ValueError, KeyError, TypeError):
+        return "the file FAILED is damaged"
+
+
+def _how_far(folder: Path) -> str:
+    try:
+        epochs = (folder / "metrics.jsonl").read_bytes().count(b"\n")
+    except FileNotFoundError:
+        epochs = 0
+    return f"{epochs} epochs logged"

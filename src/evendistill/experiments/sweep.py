@@ -7,16 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evendistill.experiments.engines import Outcome, train_locally
+from evendistill.experiments.derive import kept
+from evendistill.experiments.driving import drive
+from evendistill.experiments.engines.choice import How
+from evendistill.experiments.engines.engine import Outcome
+from evendistill.experiments.engines.stopping import PATIENCE, StoppedError, stoppable
+from evendistill.experiments.engines.together import train_together
 from evendistill.experiments.grid import Cell, distinct_runs, expand
 from evendistill.experiments.halving import survivors, trials
 from evendistill.experiments.objectives import Spec
-from evendistill.experiments.packed import train_packed
-from evendistill.experiments.processes import processes_started
+from evendistill.experiments.order import cheapest_first, share
+from evendistill.experiments.processes import cores, processes_started
 from evendistill.experiments.recipe import GridSpec, read_recipe
 from evendistill.experiments.results import is_finished
 from evendistill.experiments.spec import RunSpec
-from evendistill.experiments.together import train_together
 
 COMPARABLE = ("data", "view", "training", "seeds", "robust_k", "grouping", "teacher_seed", "selection")
 
@@ -104,43 +108,48 @@ class Sweep:
         """The runs that are not finished."""
         return {name: spec for name, spec in self.needed.items() if not is_finished(spec, self.runs)}
 
-    def train(
-        self,
-        *,
-        jobs: int,
-        pack: int | None = None,
-        minutes: float | None = None,
-        on_outcome: Callable[[Outcome], None] = lambda outcome: None,
-    ) -> list[Outcome]:
-        """Train what is missing.
+    def train(self, how: How, *, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
+        """Train what is missing. Ctrl-C and SIGTERM save what is unfinished.
 
         Args:
-            jobs: processes.
-            pack: train so many runs at once in this process instead.
-            minutes: stop after so long, saving what is unfinished.
+            how: on which engine, how many at once, until when.
             on_outcome: called as each run ends.
 
         Returns:
             The outcomes, failures among them; empty if nothing was missing.
 
         Raises:
-            ValueError: if ``torchrun`` is to pack runs or to stop on time.
+            ValueError: if the engine is not there, or ``torchrun`` is to do what it cannot.
+            StoppedError: if a signal came.
         """
-        if processes_started() > 1 and (pack is not None or minutes is not None):
-            raise ValueError("torchrun trains one run at a time and to its end; leave pack and minutes out")
-        missing = self.missing()
-        if not missing and processes_started() == 1:  # several must first agree on it
+        if processes_started() > 1:
+            return self._train_together(how, on_outcome)
+        mine = self.needed if how.share is None else share(self.needed, *how.share)
+        missing = cheapest_first(self.cells, {name: spec for name, spec in self.missing().items() if name in mine})
+        if not missing:
             return []
         self.runs.mkdir(parents=True, exist_ok=True)
+        deadline = math.inf if how.minutes is None else time.monotonic() + 60 * how.minutes
         outcomes = []
-        deadline = math.inf if minutes is None else time.time() + 60 * minutes
-        if processes_started() > 1:
-            engine = train_together(self.runs, self.needed, missing)
-        elif pack is not None:
-            engine = train_packed(self.runs, missing, width=pack, deadline=deadline)
-        else:
-            engine = train_locally(self.recipe, self.runs, missing, jobs=jobs, deadline=deadline)
-        for outcome in engine:
+        with stoppable(PATIENCE) as is_stopped:
+            engine = how.made(kept(self.recipe, self.runs), self.runs, missing, cores=cores())
+            again = frozenset(missing if how.retry_failed else ())
+            told = {"is_over": lambda: is_stopped() or time.monotonic() >= deadline, "again": again}
+            for outcome in drive(engine, self.runs, missing, **told):
+                outcomes.append(outcome)
+                on_outcome(outcome)
+        if is_stopped.number is not None:
+            raise StoppedError(is_stopped.number)
+        return outcomes
+
+    def _train_together(self, how: How, on_outcome: Callable[[Outcome], None]) -> list[Outcome]:
+        if how != How(jobs=how.jobs, retry_failed=how.retry_failed):
+            raise ValueError("torchrun trains one run at a time, to its end; leave engine, pack, minutes and cell out")
+        self.runs.mkdir(parents=True, exist_ok=True)
+        outcomes = []
+        for outcome in train_together(
+            self.runs, self.needed, self.missing()
+        ):  # they must first agree on what is missing
             outcomes.append(outcome)
             on_outcome(outcome)
         return outcomes

@@ -1,8 +1,8 @@
 """What the verbs of the command line do, apart from how they are parsed; torch is imported late."""
 
 import json
-import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ import typer
 from evendistill.experiments.processes import is_first_process
 
 if TYPE_CHECKING:
+    from evendistill.experiments.engines.choice import How
+    from evendistill.experiments.engines.engine import Outcome
     from evendistill.experiments.report.table import Table
     from evendistill.experiments.sweep import Sweep
 
@@ -18,29 +20,41 @@ if TYPE_CHECKING:
 PICTURES = (".svg", ".pdf", ".png")
 
 
-def sweep_and_report(recipe: Path, runs: Path, report: Path, told: dict[str, Any], as_json: bool, command: str) -> None:
+def sweep_and_report(recipe: Path, runs: Path, report: Path, how: "How", as_json: bool, command: str) -> None:
     """Train what a recipe asks for and is not there yet, then report; says why it ends otherwise."""
+    from evendistill.experiments.grid import every_run
+    from evendistill.experiments.recipe import read_recipe
+    from evendistill.experiments.repair import reopen_damaged
     from evendistill.experiments.report.going import print_failures, progress
     from evendistill.experiments.sweep import Sweep
 
     if runs.exists() and not runs.is_dir():
         raise ValueError(f"{runs} is a file; runs need a folder")
-    trained, sweep, is_over, minutes, start = 0, Sweep.read(recipe, runs), False, told["minutes"], time.monotonic()
+    if is_first_process():
+        reopen_damaged(every_run(read_recipe(recipe)).values(), runs)
+    trained, sweep, is_over, start = 0, Sweep.read(recipe, runs), False, time.monotonic()
     while not is_over:  # once more if trials had to decide first what to train
-        missing, is_over = len(sweep.missing()), not sweep.is_trial
-        told["minutes"] = None if minutes is None else max(0.0, minutes - (time.monotonic() - start) / 60)
-        with progress(len(sweep.needed), missing) as on_outcome:
-            outcomes = sweep.train(on_outcome=on_outcome, **told)
-        if failed := [outcome for outcome in outcomes if outcome.error]:
+        is_over = not sweep.is_trial
+        left = None if how.minutes is None else max(0.0, how.minutes - (time.monotonic() - start) / 60)
+        with progress(len(sweep.needed), len(sweep.missing())) as on_outcome:
+            outcomes = sweep.train(replace(how, minutes=left), on_outcome=on_outcome)
+        if failed := [outcome for outcome in outcomes if outcome.end == "failed"]:
             print_failures(sweep, failed)
             raise SystemExit(2 if all(outcome.is_input for outcome in failed) else 1)
+        trained += sum(outcome.end == "finished" and not outcome.is_elsewhere for outcome in outcomes)
         if still := len(sweep.missing()):
-            going = f"{still} of {len(sweep.needed)} runs are unfinished; the same command goes on from here"
-            fail(f"time is up, {going}", 3)
-        trained += missing
+            _unfinished(f"{still} of {len(sweep.needed)} runs are unfinished", how, outcomes)
         sweep = Sweep.read(recipe, runs)
     if is_first_process():
         report_on(sweep, report, as_json, command, trained=trained)
+
+
+def _unfinished(what: str, how: "How", outcomes: list["Outcome"]) -> None:
+    """End a command that was to leave runs unfinished: its share is done, or its time is up."""
+    if how.share is not None and all(outcome.end == "finished" for outcome in outcomes):
+        typer.echo(f"share {how.share[0]}/{how.share[1]} is trained; {what}, which other shares train", err=True)
+        raise SystemExit(0)
+    fail(f"time is up, {what}; the same command goes on from here", 3)
 
 
 def joined(recipes: list[Path], out: Path, data: str | None) -> "Sweep":
@@ -94,11 +108,6 @@ def diagnose_teachers(
         print_json(plain)
     else:
         print_diagnosis(plain)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def report_on(sweep: "Sweep", folder: Path, as_json: bool, command: str, *, trained: int) -> None:

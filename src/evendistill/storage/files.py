@@ -4,13 +4,9 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+import uuid
 from pathlib import Path
 from typing import Any
-
-import safetensors
-import safetensors.torch
-from torch import Tensor
 
 
 def write_bytes(path: Path, payload: bytes) -> None:
@@ -19,7 +15,7 @@ def write_bytes(path: Path, payload: bytes) -> None:
     Raises:
         OSError: if the folder cannot be written or the disk is full; nothing is left behind then.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # a process number is not unique across machines
     try:
         with open(temporary, "wb") as file:
             file.write(payload)
@@ -51,25 +47,6 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from None
-
-
-def tensor_bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """Tensors in the safetensors format, without metadata: equal tensors give equal bytes."""
-    return safetensors.torch.save(
-        {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    )
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file.
-
-    Raises:
-        ValueError: if the file is cut short or not of that format, naming it.
-    """
-    try:
-        return safetensors.torch.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from None
 
 
 def digest(payload: bytes) -> str:

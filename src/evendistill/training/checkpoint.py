@@ -21,12 +21,21 @@ class Checkpoint:
         path: of the file.
         every: least number of seconds between two saves.
         clock: seconds, rising.
+        before: called before each save; raises if this process may no longer save.
     """
 
-    def __init__(self, path: Path, *, every: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        every: float,
+        clock: Callable[[], float] = time.monotonic,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = path
         self._every = every
         self._clock = clock
+        self._before = before
         self._saved_at = clock()
 
     def load(self) -> dict[str, Any] | None:
@@ -48,6 +57,7 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Save now."""
+        self._before()
         buffer = io.BytesIO()
         torch.save(state, buffer)
         payload = buffer.getvalue()

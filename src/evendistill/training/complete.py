@@ -61,9 +61,13 @@ def complete(
     results: list[Result] = []
     checkpoint = folder.checkpoint(every=recipe.checkpoint_every)
 
+    def told_step(step: int, steps: int) -> None:
+        folder.tell(step, steps)
+        on_step(step, steps)
+
     def work() -> Turns[Mapping[str, bytes]]:
         ranks.agreed(True)  # the folder is ours and there is work: now the others begin
-        own = {"checkpoint": checkpoint, "on_step": on_step, "on_epoch": folder.log}
+        own = {"checkpoint": checkpoint, "on_step": told_step, "on_epoch": folder.log}
         result = yield from fit(network, problem, recipe, **own, **told)
         results.append(result)
         return {"model.safetensors": model_bytes(result.model), **_validation(result, problem), **more(result)}

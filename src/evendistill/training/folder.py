@@ -1,6 +1,5 @@
 """The folder of a run: what it was told, how far it is, what it found; finished once ``DONE`` is there."""
 
-import fcntl
 import json
 import os
 import platform
@@ -16,8 +15,11 @@ import torch
 from torch import nn
 
 from evendistill.models.average import AverageOfScores
-from evendistill.storage.files import digest, json_bytes, read_json, read_tensors, tensor_bytes, write_bytes
+from evendistill.storage.files import digest, json_bytes, read_json, write_bytes
+from evendistill.storage.lease import Lease, held
+from evendistill.storage.tensors import read_tensors, tensor_bytes
 from evendistill.training.checkpoint import Checkpoint
+from evendistill.training.told import readable, same_spec
 from evendistill.training.turns import Turns
 
 
@@ -31,6 +33,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._logged = 0
+        self._lease: Lease | None = None
 
     @property
     def finished(self) -> bool:
@@ -45,18 +48,33 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time; the lock ends with the process that holds it, however that ends.
+        """One process at a time, on one machine or on many; see :func:`evendistill.storage.lease.held`.
 
         Raises:
             BlockingIOError: if another process is training this run.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "w") as file:
+        with held(self.path) as lease:
+            self._lease = lease
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BlockingIOError(f"{self.path} is being trained by another process") from None
-            yield
+                yield
+            finally:
+                self._lease = None
+
+    def check_owner(self) -> None:
+        """Raise ``BlockingIOError`` if another process has taken the folder over."""
+        if self._lease is not None:
+            self._lease.check()
+
+    def tell(self, step: int, steps: int) -> None:
+        """Say how far the run is, for those who look on."""
+        if self._lease is not None:
+            self._lease.tell(step, steps)
+
+    def note(self, event: str, **more: object) -> None:
+        """Add a line to ``log.jsonl``: what happened to this run, when and where."""
+        told = {"event": event, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time(), **more}
+        with open(self.path / "log.jsonl", "a") as file:
+            file.write(json.dumps(told, sort_keys=True) + "\n")
 
     def begin(self, spec: Mapping[str, Any]) -> None:
         """Write down what the run is told; a folder that was told something else is refused.
@@ -65,22 +83,23 @@ class RunFolder:
             ValueError: if the folder belongs to another run, naming the first field that differs.
         """
         path = self.path / "spec.json"
-        if path.is_file():
-            _same_spec(read_json(path), json.loads(json_bytes(spec)), self.path)
+        if path.is_file() and (told := readable(path)) is not None:
+            same_spec(told, json.loads(json_bytes(spec)), self.path)
         else:
             write_bytes(path, json_bytes(spec))
         (self.path / "FAILED").unlink(missing_ok=True)
         write_bytes(self.path / "env.json", json_bytes(_environment(self.path)))
+        self.note("began")
 
     def checkpoint(self, *, every: float) -> Checkpoint:
-        """Where the run saves itself."""
-        return Checkpoint(self.path / "checkpoint.pt", every=every)
+        """Where the run saves itself, as long as the folder is its own."""
+        return Checkpoint(self.path / "checkpoint.pt", every=every, before=self.check_owner)
 
     def log(self, history: list[dict[str, Any]]) -> None:
         """Bring ``metrics.jsonl`` up to the history; after resuming, lines past the checkpoint are dropped."""
         path = self.path / "metrics.jsonl"
         if self._logged == 0:
-            kept = path.read_text().splitlines()[: len(history)] if path.is_file() else []
+            kept = _whole_lines(path, most=len(history))
             write_bytes(path, "".join(line + "\n" for line in kept).encode())
             self._logged = len(kept)
         with open(path, "a") as file:
@@ -95,14 +114,30 @@ class RunFolder:
 
     def finish(self, files: Mapping[str, bytes]) -> None:
         """Write the results, then ``DONE`` with their checksums; the checkpoint is no longer needed."""
+        self.check_owner()
         for name, payload in files.items():
             write_bytes(self.path / name, payload)
+        self.check_owner()
         write_bytes(self.path / "DONE", json_bytes({name: digest(payload) for name, payload in files.items()}))
+        self.note("finished")
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
+
+    def reopen(self, damaged: str) -> None:
+        """Take back that the run is finished, since one of its files is damaged: the next to train it makes it anew."""
+        with self.locked():
+            (self.path / "DONE").unlink(missing_ok=True)
+            self.note("reopened", damaged=damaged)
+
+    def give_up(self, cause: str) -> None:
+        """Mark a run that nobody is training as failed: what trained it is no longer there to do so."""
+        with self.locked():
+            if not self.finished:
+                self.fail(RuntimeError(cause))
 
     def fail(self, error: Exception) -> None:
         """Mark the run as failed with its cause. What lies in the run itself would only repeat: its checkpoint goes."""
         write_bytes(self.path / "FAILED", json_bytes({"error": str(error), "kind": type(error).__name__}))
+        self.note("failed", error=str(error))
         if isinstance(error, ValueError | FloatingPointError):
             (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
@@ -135,7 +170,7 @@ def finish_once(
         Exception: what the work raised, after the folder was marked.
     """
     if folder.finished:
-        _same_spec(read_json(folder.path / "spec.json"), json.loads(json_bytes(spec)), folder.path)
+        same_spec(read_json(folder.path / "spec.json"), json.loads(json_bytes(spec)), folder.path)
         return False
     with folder.locked():
         if folder.finished:
@@ -164,22 +199,16 @@ def _filled(network: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
     return network.eval()
 
 
-def _same_spec(old: Any, new: Any, path: Path) -> None:  # noqa: ANN401 - JSON is what it is
-    for key in sorted({*old, *new}):
-        if old.get(key) != new.get(key):
-            field, was, now = _difference(key, old.get(key), new.get(key))
-            raise ValueError(
-                f"{path} holds another run: its {field} is {was!r}, asked for is {now!r}; "
-                "take another folder or delete this one"
-            )
-
-
-def _difference(field: str, was: Any, now: Any) -> tuple[str, Any, Any]:  # noqa: ANN401
-    """The first field that differs, however deep."""
-    if isinstance(was, dict) and isinstance(now, dict):
-        inner = next(key for key in sorted({*was, *now}) if was.get(key) != now.get(key))
-        return _difference(f"{field}.{inner}", was.get(inner), now.get(inner))
-    return field, was, now
+def _whole_lines(path: Path, *, most: int) -> list[str]:
+    """The first lines of a file of JSON records, up to one that is damaged."""
+    kept: list[str] = []
+    for line in path.read_text(errors="replace").splitlines()[:most] if path.is_file() else ():
+        try:
+            json.loads(line)
+        except ValueError:
+            break
+        kept.append(line)
+    return kept
 
 
 def _environment(path: Path) -> dict[str, Any]:

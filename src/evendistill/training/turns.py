@@ -1,7 +1,6 @@
 """Training as a generator, a step at a time, so that several runs can take turns in one process."""
 
-import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -22,14 +21,14 @@ def drained(work: Turns[T]) -> T:
             return end.value
 
 
-def drained_until(work: Turns[T], deadline: float) -> T | None:
-    """Do the work, or as much of it as there is before ``deadline`` on the wall clock; then it is closed."""
+def drained_until(work: Turns[T], is_over: Callable[[], bool]) -> T | None:
+    """Do the work, or as much of it as there is before ``is_over``, asked after each step; then it is closed."""
     while True:
         try:
             next(work)
         except StopIteration as end:
             return end.value
-        if time.time() >= deadline:
+        if is_over():
             work.close()
             return None
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from evendistill.experiments.engines import TEACHER_FAILED, Outcome
+from evendistill.experiments.driving import TEACHER_FAILED
+from evendistill.experiments.engines.engine import Outcome
 from evendistill.experiments.sweep import Sweep
 
 
@@ -26,6 +27,8 @@ def print_failures(sweep: Sweep, failed: list[Outcome]) -> None:
     orphans = causes.pop(TEACHER_FAILED, [])
     if orphans:
         typer.echo(f"{len(orphans)} students were not trained, since their teacher failed", err=True)
+    if any(outcome.is_elsewhere for outcome in failed):
+        typer.echo("what has failed before was not tried again; --retry-failed does that", err=True)
     for error, names in causes.items():
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         typer.echo(f"failed: {names[0]}{others}: {error}", err=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from evendistill.experiments.engines import Outcome
+from evendistill.experiments.engines.engine import Outcome
 from evendistill.experiments.spec import RunSpec
 
 PATIENCE = timedelta(hours=2)  # while the first process evaluates and writes; torchrun notices the dead sooner

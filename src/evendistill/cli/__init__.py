@@ -1,0 +1,30 @@
+"""The command line: parses, calls, prints."""
+
+import errno
+import os
+import warnings
+
+import typer
+
+from evendistill.cli import train, read, judge  # isort: skip - the order in which --help names the verbs
+from evendistill.cli.options import app
+from evendistill.experiments.processes import first_process_speaks
+from evendistill.experiments.verbs import fail
+
+__all__ = ["app", "judge", "main", "read", "train"]
+
+
+def main() -> None:
+    """Run the command line; whatever is wrong with the input becomes one line and exit code 2."""
+    warnings.showwarning = lambda message, *_: typer.echo(f"warning: {message}", err=True)
+    try:
+        with first_process_speaks():
+            app(standalone_mode=True)
+    except (ValueError, FloatingPointError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        if os.environ.get("EVENDISTILL_TRACEBACK"):
+            raise
+        fail(str(error), 2)
+    except OSError as error:
+        fail(str(error), 2 if error.errno == errno.EROFS else 1)
+    except KeyboardInterrupt as error:
+        fail("interrupted; the same command goes on from here", getattr(error, "code", 130))

@@ -1,0 +1,35 @@
+"""The app, and the arguments that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Distil a teacher into a smaller student without leaving any class behind.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Recipes = Annotated[list[Path], typer.Argument(help="Recipe files (YAML) whose runs are finished.")]
+Out = Annotated[Path, typer.Option(help="Folder of run folders, shared by all recipes.")]
+DataPath = Annotated[str | None, typer.Option(help="Where the data are, in place of the recipe's source.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="The most runs at once; by default one a core.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from evendistill import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def evendistill(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Distil a teacher into a smaller student without leaving any class behind."""
