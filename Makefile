@@ -16,7 +16,8 @@ check: .venv/developing
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow and not gpu" --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu and not alone" --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -m "alone and not slow and not gpu"
 
 fix: .venv/developing
 	$(BIN)/ruff format $(SOURCES)

@@ -60,7 +60,7 @@ def test_its_commands_run_on_its_recipe(tmp_path):
     assert len(expand(read_recipe(tmp_path / "my-first.yaml"))) == 2 + 2 * (2 + 4) + 1 + 1 + 2
     np.savez(tmp_path / "predictions.npz", scores=np.eye(3), labels=np.arange(3))
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("evendistill")]
-    assert len(lines) == 8
+    assert len(lines) == 13
     shutil.copytree(README.parent / "recipes", tmp_path / "recipes")
     for line in lines:
         done = subprocess.run(

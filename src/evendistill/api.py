@@ -1,7 +1,9 @@
 """The Python face: train and distill on whatever data and networks the user brings."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -15,16 +17,19 @@ from evendistill.distillation.problem import Distillation, Problem, Task, studen
 from evendistill.distillation.teacher import TeacherScores
 from evendistill.maths.groups import Grouping
 from evendistill.models.inference import in_channels_last, score_width
+from evendistill.models.ranks import Ranks
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import Robust, Standard
-from evendistill.storage.files import digest, json_bytes
+from evendistill.storage.files import digest
 from evendistill.storage.tensors import tensor_bytes
 from evendistill.training.complete import complete
 from evendistill.training.folder import RunFolder
+from evendistill.training.identity import identity
 from evendistill.training.progress import progress_bar
 from evendistill.training.randomness import derive_seed, isolated, threads
 from evendistill.training.recipe import Recipe
 from evendistill.training.result import Result
+from evendistill.training.telling import Record, telling
 from evendistill.training.turns import drained
 
 
@@ -42,6 +47,7 @@ def train(
     out: str | Path | None = None,
     progress: bool = True,
     workers: int = 0,
+    on_record: Callable[[Record], object] | None = None,
 ) -> Result:
     """Train a network on the ground truth: a teacher, or a student without one.
 
@@ -61,6 +67,9 @@ def train(
         out: a folder for checkpoints and results: the same call resumes there, and does nothing once it is done.
         progress: show a bar, on a terminal.
         workers: loading processes for data sets that are not in memory.
+        on_record: called with each new record of ``history``, once an epoch, by the first process: the place for
+            wandb, MLflow and the like. A resumed run does not repeat the epochs that it takes over. What it raises ends
+            the call; with ``out`` the same call then goes on after that epoch.
 
     Returns:
         The trained copy with its history and multipliers.
@@ -69,13 +78,15 @@ def train(
         ValueError: if data, model and arguments do not fit together, saying what and where.
         FloatingPointError: if the loss diverges, saying at which step.
     """
-    recipe, objective = _checked(recipe or Recipe(), objective or Standard())
+    recipe, objective = _checked(recipe or Recipe(), objective or Standard(), on_record)
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
         told = (num_classes, device, workers, grouping)
         network, task = _copy_and_task(model, train, validation, recipe.sampler, *told)
         problem = true_problem(task, objective, step_size=recipe.multiplier_step)
-        spec = {"role": "train"} | _identity(network, task, objective, recipe, seed)
-        return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
+        spec = {"role": "train"} | identity(network, task, objective, recipe, seed)
+        return _complete(
+            network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress, on_record=on_record
+        )
 
 
 def distill(
@@ -99,6 +110,7 @@ def distill(
     out: str | Path | None = None,
     progress: bool = True,
     workers: int = 0,
+    on_record: Callable[[Record], object] | None = None,
 ) -> Result:
     """Train a student on a teacher's softened probabilities.
 
@@ -131,6 +143,9 @@ def distill(
             it is done.
         progress: show a bar, on a terminal.
         workers: loading processes for data sets that are not in memory.
+        on_record: called with each new record of ``history``, once an epoch, by the first process: the place for
+            wandb, MLflow and the like. A resumed run does not repeat the epochs that it takes over. What it raises ends
+            the call; with ``out`` the same call then goes on after that epoch.
 
     Returns:
         The trained copy of the student with its history and multipliers.
@@ -139,7 +154,7 @@ def distill(
         ValueError: if data, models and arguments do not fit together, saying what and where.
         FloatingPointError: if the loss diverges, saying at which step.
     """
-    recipe, objective = _checked(recipe or Recipe(), objective or Robust())
+    recipe, objective = _checked(recipe or Recipe(), objective or Robust(), on_record)
     listening = Distillation(
         temperature, validation_temperature, validation_labels, onehot_weight, teacher_view, feature_weight
     )
@@ -154,15 +169,19 @@ def distill(
         spec = {"role": "distill", "teacher": digest(tensor_bytes(known)), **asdict(listening)}
         if feature_weight == 0:
             del spec["feature_weight"]  # folders of calls that did not know of it stay theirs
-        spec |= _identity(network, task, objective, recipe, seed)
-        return _complete(network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress)
+        spec |= identity(network, task, objective, recipe, seed)
+        return _complete(
+            network, problem, recipe, seed=seed, out=out, spec=spec, progress=progress, on_record=on_record
+        )
 
 
-def _checked(recipe: object, objective: object) -> tuple[Recipe, Description]:
+def _checked(recipe: object, objective: object, on_record: object) -> tuple[Recipe, Description]:
     if not isinstance(recipe, Recipe):
         raise ValueError(f"recipe must be an ed.Recipe, got {type(recipe).__name__}")
     if isinstance(objective, type) or not hasattr(objective, "bind"):
         raise ValueError(f"objective must be one such as ed.Robust(), brackets included, got {objective!r}")
+    if not (on_record is None or callable(on_record)):
+        raise ValueError(f"on_record must be a function of a record, got {type(on_record).__name__}")
     return recipe, cast(Description, objective)
 
 
@@ -203,27 +222,6 @@ def _named_examples(split: str, source: object, workers: int) -> Examples:
         raise ValueError(f"{split}: {error}") from None
 
 
-def _identity(network: nn.Module, task: Task, objective: Description, recipe: Recipe, seed: int) -> dict[str, Any]:
-    """What makes two calls the same run: not the initial weights, or an unseeded network would never resume."""
-    told = asdict(recipe) | {"optimizer": recipe.optimizer if isinstance(recipe.optimizer, str) else "own"}
-    del told["checkpoint_every"]
-    shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
-    view = getattr(task.train, "view", None)  # the fingerprint knows nothing of augmentation
-    grouping = {} if task.grouping == "class" else {"grouping": task.grouping}
-    return (
-        grouping
-        | ({} if view is None else {"view": repr(view)})
-        | {
-            "network": digest(json_bytes(shapes)),
-            "objective": repr(objective),
-            "recipe": told,
-            "seed": seed,
-            "train": task.train.fingerprint(),
-            "validation": None if task.validation is None else task.validation.fingerprint(),
-        }
-    )
-
-
 def _complete(
     network: nn.Module,
     problem: Problem,
@@ -233,8 +231,12 @@ def _complete(
     out: str | Path | None,
     spec: dict[str, Any],
     progress: bool,
+    on_record: Callable[[Record], object] | None,
 ) -> Result:
     folder = None if out is None else RunFolder(Path(out))
     with progress_bar(spec["role"], enabled=progress) as on_step:
-        work = complete(network, problem, recipe, seed=seed, folder=folder, spec=spec, on_step=on_step)
-        return drained(work)
+        told: dict[str, Any] = {"seed": seed, "folder": folder, "spec": spec, "on_step": on_step}
+        work = partial(complete, network, problem, recipe, **told)
+        if on_record is None or not Ranks.here().is_first:
+            return drained(work())
+        return drained(telling(lambda on_epoch: work(on_epoch=on_epoch), on_record, problem.task.device))

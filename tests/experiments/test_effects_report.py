@@ -166,8 +166,8 @@ def test_without_students_alone_there_is_nothing_to_show(make):
     assert (section.comparisons, section.why_not) == ((), "")
     assert effects_words.effects_markdown(section) == ""
     assert as_json(section) == []
-    page = write_report(make_table(sweep), sweep.runs / "report", command="x", effects=section)
-    assert {path.name for path in page.parent.iterdir()} == {"index.html", "table.md", "frontier.svg"}
+    page = write_report(make_table(sweep), sweep.runs / "report", runs=sweep.runs, command="x", effects=section)
+    assert not (page.parent / effects_words.PICTURE).exists()
     for text in (page.read_text("utf-8"), (page.parent / "table.md").read_text("utf-8")):
         assert effects_words.TITLE not in text
 
@@ -202,7 +202,7 @@ def test_runs_of_an_earlier_version_get_one_line_and_no_crash(make):
     section = section_of(sweep)
     assert (section.comparisons, section.why_not) == ((), NOT_KEPT)
     assert effects_words.effects_markdown(section) == f"## {effects_words.TITLE}\n\n{NOT_KEPT}\n"
-    page = write_report(make_table(sweep), sweep.runs / "report", command="x", effects=section)
+    page = write_report(make_table(sweep), sweep.runs / "report", runs=sweep.runs, command="x", effects=section)
     assert NOT_KEPT in page.read_text("utf-8")
     assert not (page.parent / effects_words.PICTURE).exists()
     assert as_json(section) == []
@@ -315,12 +315,12 @@ def test_page_table_and_picture_show_the_section_and_fetch_nothing(make):
     sweep = make()
     section = section_of(sweep)
     section = Section(tuple(replace(each, class_names=(ATTACK, "猫", "dog")) for each in section.comparisons))
-    page = write_report(make_table(sweep), sweep.runs / "report", command="x", effects=section)
-    assert {path.name for path in page.parent.iterdir()} == {"index.html", "table.md", "frontier.svg", "effects.svg"}
+    page = write_report(make_table(sweep), sweep.runs / "report", runs=sweep.runs, command="x", effects=section)
+    assert (page.parent / effects_words.PICTURE).is_file()
     shown = Page(page.read_text("utf-8"))
     assert shown.fetched == []
-    assert shown.tags.count("svg") == 1
-    benign = write_report(make_table(sweep), sweep.runs / "benign", command="x").read_text("utf-8")
+    benign = write_report(make_table(sweep), sweep.runs / "benign", runs=sweep.runs, command="x").read_text("utf-8")
+    assert shown.tags.count("svg") == Page(benign).tags.count("svg") + 1
     assert shown.tags.count("script") == Page(benign).tags.count("script")
     rows = [each.tags.count("tr") for each in (shown, Page(benign))]
     assert rows[0] - rows[1] == 2 * (1 + 3 + 1 + 3)  # of each student the classes and three k, below their heads
@@ -333,4 +333,4 @@ def test_page_table_and_picture_show_the_section_and_fetch_nothing(make):
         "Of the teacher's errors",
     ):
         assert words in shown.seen
-    assert ATTACK.replace("|", "\\|") in (page.parent / "table.md").read_text("utf-8")
+    assert r"\<script\>alert(1)\</script\> \$5 \| \$x\_{" in (page.parent / "table.md").read_text("utf-8")

@@ -23,6 +23,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.elements, self.open, self.cells, self.selected, self.styles, self.seen = [], [], [], [], [], []
+        self.begin = {}  # of each table, by what it is called
         self.feed(text)
         self.close()
 
@@ -32,6 +33,8 @@ class Page(HTMLParser):
             self.open.append(tag)
         if tag in ("td", "th"):
             self.cells.append("")
+        if dict(attrs).get("class") == "scroll":
+            self.begin[dict(attrs)["aria-label"]] = len(self.cells)
         if dict(attrs).get("class") == "selected":
             self.selected.append(len(self.cells) - 1)
 
@@ -40,12 +43,18 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         inside = self.open[-1] if self.open else ""
-        if inside in ("td", "th"):
+        if inside in ("td", "th") or self.open[-2:] in (["th", "button"], ["td", "button"]):
             self.cells[-1] += data
         if inside == "style":
             self.styles.append(data)
         elif inside != "script":
             self.seen.append(data)
+
+    def table(self, name, columns):
+        """The lines of a table."""
+        end = min([at for at in self.begin.values() if at > self.begin[name]], default=len(self.cells))
+        cells = self.cells[self.begin[name] : end]
+        return [cells[start : start + columns] for start in range(0, len(cells), columns)]
 
     def count(self, tag):
         return sum(name == tag for name, _ in self.elements)
@@ -67,7 +76,7 @@ def table(finished_sweep, plain):
 @pytest.fixture
 def written(tmp_path):
     def write(table, command="evendistill run recipe.yaml"):
-        return write_report(table, tmp_path / "report", command=command)
+        return write_report(table, tmp_path / "report", runs=tmp_path / "runs", command=command)
 
     return write
 
@@ -88,36 +97,70 @@ def test_the_page_fetches_nothing(table, written):
     assert "Plotly.newPlot" in text
     assert 1e6 < len(text) < 8e6  # plotly's own code, once
     assert page.open == []
+    (policy,) = (told["content"] for tag, told in page.elements if tag == "meta" and "http-equiv" in told)
+    assert policy.startswith("default-src 'none'; ")
+    assert "http" not in policy
+    assert "unsafe-eval" not in policy
 
 
 def test_the_page_says_what_the_table_says(table, written):
     page = Page(written(table).read_text("utf-8"))
     head, lines = grid_of(table)
     assert head == ["student", "standard teacher", "robust teacher"]
-    shown = [*head]
-    for title, rows in lines:
-        shown += [title, *(entry(row) for row in rows)]
-    assert page.cells[: len(shown)] == shown
-    assert page.cells.count("") == 1
-    assert sum("★" in cell for cell in page.cells) == 1
-    assert [page.cells[position] for position in page.selected] == ["65.0 ± 5.0 (77.5 ± 2.5) ★"]
+    expected = [head, *([title, *(entry(row) for row in rows)] for title, rows in lines)]
+    shown = page.table("table of students and teachers", 3)
+    assert shown == expected
+    assert sum(cells.count("") for cells in shown) == 1
+    assert sum("★" in cell for cells in shown for cell in cells) == 1
+    marked = [page.cells[position] for position in page.selected]
+    assert marked[1:] == ["65.0 ± 5.0 (77.5 ± 2.5) ★"]
+    assert page.table("table of on test, in percent", 4)[1][:3] == ["the student to ship", "65.0 ± 5.0", "77.5 ± 2.5"]
+
+
+def test_the_list_to_be_sorted_says_the_same_and_sorts_by_it(table, written):
+    page = Page(written(table).read_text("utf-8"))
+    head, *lines = page.table("table of every combination", 5)
+    assert [name.rstrip(" %") for name in head] == [
+        *("combination", "worst-class accuracy", "average accuracy", "worst-class accuracy on validation"),
+        "hyper-parameters",
+    ]
+    found = [(row.test.robust, row.test.average, row.validation.robust) for row in table.rows]
+    assert [cells[:1] for cells in lines] == [[row.title + " ★" * row.selected] for row in table.rows]
+    assert [cells[1:4] for cells in lines] == [[each.percent() for each in row] for row in found]
+    assert {cells[4] for cells in lines} == {"", "T 3"}
+    values = [told["data-value"] for tag, told in page.elements if tag == "td" and "data-value" in told]
+    assert values[:3] == [f"{each.mean:.6f}" for each in found[0]]
 
 
 def test_the_page_shows_the_recalls_of_each_class(table, written):
     page = Page(written(table).read_text("utf-8"))
-    start = page.cells.index("class")
-    assert page.cells[start:] == [
-        *("class", "its teacher", "selected student", "standard distillation"),
-        *("cat", "90.0", "90.0", "90.0"),
-        *("dog", "25.0" if table.selected.teacher == "standard" else "55.0", "65.0", "25.0"),
+    teacher = "25.0" if table.selected.teacher == "standard" else "55.0"
+    assert page.table("table of recalls of each class", 5) == [
+        ["class", "its teacher", "selected student", "standard distillation", "points over standard distillation"],
+        ["cat", "90.0", "90.0", "90.0", "+0.0 (+0.0 to +0.0)"],
+        ["dog", teacher, "65.0", "25.0", "+40.0 (+40.0 to +40.0)"],
     ]
 
 
 def test_a_class_that_no_example_has_is_called_absent(table, written):
-    rows = [replace(row, test=replace(row.test, recalls=(0.9, float("nan")))) for row in table.rows]
-    page = Page(written(replace(table, rows=tuple(rows))).read_text("utf-8"))
-    assert page.cells[-4:] == ["dog", "absent", "absent", "absent"]
+    nan = float("nan")
+    gone = {"recalls": (0.9, nan), "by_seed": ((0.9, nan), (0.9, nan))}
+    rows = [replace(row, test=replace(row.test, **gone)) for row in table.rows]
+    path = written(replace(table, rows=tuple(rows)))
+    page = Page(path.read_text("utf-8"))
+    assert page.table("table of recalls of each class", 5)[-1] == ["dog", "absent", "absent", "absent", "-"]
     assert "nan" not in page.text
+    assert "nan" not in path.with_name("table.csv").read_text("utf-8").splitlines()[1]
+    assert '"recalls":[0.9,null]' in path.read_text("utf-8")
+
+
+def test_where_nothing_is_selected_the_first_combinations_stand_beside_each_other(finished_sweep, plain, written):
+    plain["teachers"]["objectives"] = ["standard", "balanced", "robust"]
+    table = make_table(finished_sweep(plain, lambda spec: [0.9, WORST[spec.objective.name]]))
+    rows = tuple(replace(row, selected=False) for row in table.rows)
+    page = Page(written(replace(table, rows=rows, why_not="no floor was reached")).read_text("utf-8"))
+    assert page.table("table of recalls of each class", 9)[0][1:] == [row.title for row in rows[:8]]
+    assert "4 further combinations are left out here" in page.text
 
 
 @pytest.mark.parametrize("name", [ATTACK, BREAK_OUT, "<b>bold</b> & 'quoted' \"twice\"", "猫 🐱"])
@@ -135,7 +178,8 @@ def test_the_page_says_how_its_numbers_come_about(table, written):
     page = Page(written(table, "evendistill demo --seeds 2").read_text("utf-8"))
     assert "evendistill demo --seeds 2" in page.text
     assert "over seeds 0, 1; each student learns from the teacher of its own seed." in page.text
-    assert "Validation chose the balanced student of a" in page.text
+    assert "Ship the balanced student of a" in page.text
+    assert "Chosen on validation: best robust metric." in page.text
     fixed = Page(written(replace(table, matched=False, seeds=(4,), robust_k=2)).read_text("utf-8"))
     assert "over seeds 4; one teacher for all students." in fixed.text
     assert "worst-2 accuracy" in fixed.text
@@ -143,7 +187,8 @@ def test_the_page_says_how_its_numbers_come_about(table, written):
 
 def test_beside_the_page_lie_the_table_and_the_picture(table, written):
     folder = written(table).parent
-    assert {path.name for path in folder.iterdir()} == {"index.html", "table.md", "frontier.svg"}
+    beside = {"index.html", "table.md", "table.csv", "table.tex", "frontier.svg"}
+    assert {path.name for path in folder.iterdir()} == beside
     lines = (folder / "table.md").read_text("utf-8")
     assert lines.startswith(markdown(table))
     assert "over seeds 0, 1;" in lines
@@ -167,5 +212,7 @@ def test_the_picture_is_the_same_at_every_drawing_and_fetches_nothing(table, wri
 def test_a_report_without_students_shows_the_teachers(finished_sweep, plain, written):
     del plain["students"]
     page = Page(written(make_table(finished_sweep(plain, lambda spec: [0.9, 0.5]))).read_text("utf-8"))
+    assert "No student to ship" in page.text
     assert "There are no students to choose from." in page.text
+    assert "There is no student to ship." not in page.text  # once is enough
     assert "standard teacher alone" in page.cells

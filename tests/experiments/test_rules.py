@@ -166,9 +166,10 @@ def test_a_floor_that_nobody_meets_names_who_came_nearest(finished_sweep, four, 
 
 @pytest.mark.parametrize(("rule", "words", "nearest", "value"), UNMET)
 def test_a_report_says_that_nothing_was_selected(finished_sweep, four, rule, words, nearest, value, tmp_path):
-    table = make_table(finished_sweep(four | {"selection": rule, "baselines": ["post-shift"]}, on_val))
+    sweep = finished_sweep(four | {"selection": rule, "baselines": ["post-shift"]}, on_val)
+    table = make_table(sweep)
     assert table.selected is None
-    page = write_report(table, tmp_path / "report", command="evendistill report recipe.yaml")
+    page = write_report(table, tmp_path / "report", runs=sweep.runs, command="evendistill report recipe.yaml")
     said = f"Nothing was selected: no student reaches {words}; nearest is "
     assert verdict(table).startswith(said)
     assert said in page.read_text("utf-8")

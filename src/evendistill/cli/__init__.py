@@ -6,17 +6,18 @@ import warnings
 
 import typer
 
-from evendistill.cli import train, read, judge  # isort: skip - the order in which --help names the verbs
+from evendistill.cli import begin, train, read, ship, judge, watch  # isort: skip - the order in which --help names the verbs
 from evendistill.cli.options import app
+from evendistill.data.wording import one_line, shown
 from evendistill.experiments.processes import first_process_speaks
 from evendistill.experiments.verbs import fail
 
-__all__ = ["app", "judge", "main", "read", "train"]
+__all__ = ["app", "begin", "judge", "main", "read", "ship", "train", "watch"]
 
 
 def main() -> None:
     """Run the command line; whatever is wrong with the input becomes one line and exit code 2."""
-    warnings.showwarning = lambda message, *_: typer.echo(f"warning: {message}", err=True)
+    warnings.showwarning = lambda message, *_: typer.echo(f"warning: {shown(one_line(message))}", err=True)
     try:
         with first_process_speaks():
             app(standalone_mode=True)
@@ -26,5 +27,3 @@ def main() -> None:
         fail(str(error), 2)
     except OSError as error:
         fail(str(error), 2 if error.errno == errno.EROFS else 1)
-    except KeyboardInterrupt as error:
-        fail("interrupted; the same command goes on from here", getattr(error, "code", 130))

@@ -1,11 +1,29 @@
 """The app, and the arguments that several verbs share."""
 
+import os
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+
+class Verbs(TyperGroup):
+    """The verbs; typer would end an interrupted one without a word, and by Ctrl-C's exit code whatever the signal."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - whose context it is, typer's or click's, hangs on the version
+        """Run the verb that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            typer.echo("evendistill: interrupted; the same command goes on from here", err=True)
+            sys.stdout.flush()
+            os._exit(getattr(error, "code", 130))  # Python takes a while to take itself apart, of the seconds promised
+
 
 app = typer.Typer(
+    cls=Verbs,
     help="Distil a teacher into a smaller student without leaving any class behind.",
     no_args_is_help=True,
     add_completion=False,

@@ -1,5 +1,6 @@
 """Verbs that read folders of runs: report, select, frontier, status, clean."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -28,10 +29,9 @@ def report(
     from evendistill.experiments.derive import report_folder
 
     sweep = joined(recipes, out, data)
-    named = " ".join(map(str, recipes)) + (f" --data {data}" if data else "")
-    report_on(
-        sweep, to or report_folder(recipes[0], out), as_json, f"evendistill report {named} --out {out}", trained=0
-    )
+    words = [*recipes, *(("--data", data) if data else ()), "--out", out]
+    command = shlex.join(["evendistill", "report", *map(str, words)])
+    report_on(sweep, to or report_folder(recipes[0], out), as_json, command, trained=0)
 
 
 @app.command(epilog="Example: evendistill select recipe.yaml --rule average-above --floor 0.7")

@@ -1,5 +1,6 @@
 """Verbs that train: demo and run."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -60,8 +61,8 @@ def run(
     from evendistill.experiments.engines.choice import How
     from evendistill.experiments.engines.told import read_options, read_share
 
-    added = (f" --data {data}" if data else "") + (" --smoke" if smoke else "")
-    command = f"evendistill run {recipe}{added} --out {out}"
+    words = [recipe, *(("--data", data) if data else ()), *(["--smoke"] if smoke else ()), "--out", out]
+    command = shlex.join(["evendistill", "run", *map(str, words)])
     kind = cast(Literal["local", "ray", "slurm"], engine)
     told = {"options": read_options(options or []), "retry_failed": retry_failed, "share": read_share(cell)}
     how = How(kind, jobs=jobs, pack=pack, minutes=minutes, **told)

@@ -3,18 +3,18 @@
 import contextlib
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from evendistill.experiments.status import Entry, read_status
+from evendistill.experiments.status import TRASH, Entry, read_status
 from evendistill.storage.lease import held
 from evendistill.storage.owners import LEASE, is_dead
 
 KINDS = ("failed", "cut off", "leftover")
-TRASH = ".trash-"
 OLD = 3600.0  # seconds after which nobody is writing a temporary file any more
 
 
@@ -45,52 +45,71 @@ def removable(runs: Path) -> list[Removable]:
 
 
 def remove(item: Removable) -> bool:
-    """Delete it, unless it has been finished or taken up meanwhile.
+    """Delete it, unless it has been finished, reopened, taken up or deleted meanwhile.
 
     Returns:
-        Whether it is gone.
+        Whether it was deleted.
 
     Raises:
         OSError: if the folder cannot be written.
     """
-    if item.kind == "leftover":
-        shutil.rmtree(item.path) if item.path.is_dir() else item.path.unlink(missing_ok=True)
+    if item.path.name.startswith(TRASH):
+        _delete(item.path)
         return True
-    aside = item.path.with_name(f"{TRASH}{uuid.uuid4().hex}")
+    is_leftover = item.kind == "leftover"
+    folder = item.path.parent if is_leftover else item.path
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    aside = folder.with_name(f"{TRASH}{uuid.uuid4().hex}")
     try:
-        with held(item.path):
-            if (item.path / "DONE").is_file():
+        with held(folder):
+            if (folder / "DONE").is_file() != is_leftover:
                 return False
-            item.path.rename(aside)
+            if is_leftover:
+                item.path.unlink(missing_ok=True)
+                return True
+            folder.rename(aside)
     except BlockingIOError:
         return False
-    shutil.rmtree(aside)
+    _delete(aside)
     return True
+
+
+def _delete(path: Path) -> None:
+    """A folder with all that is in it, or a file; of a link the link alone."""
+    with contextlib.suppress(FileNotFoundError):  # another is deleting it too
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _of(entry: Entry) -> Iterator[Removable]:
     if entry.state in ("failed", "cut off"):
         yield Removable(entry.folder, entry.state, entry.bytes)
     elif entry.state == "finished":
-        with os.scandir(entry.folder) as files:
-            yield from (
-                Removable(Path(file.path), "leftover", file.stat(follow_symlinks=False).st_size)
-                for file in files
-                if _is_left(file, entry.folder)
-            )
+        with contextlib.suppress(FileNotFoundError), os.scandir(entry.folder) as files:  # deleted meanwhile
+            for file in files:
+                with contextlib.suppress(FileNotFoundError):
+                    found = file.stat(follow_symlinks=False)
+                    if not stat.S_ISDIR(found.st_mode) and _is_left(file.name, found.st_mtime, entry.folder):
+                        yield Removable(Path(file.path), "leftover", found.st_size)
 
 
-def _is_left(file: "os.DirEntry[str]", folder: Path) -> bool:
+def _is_left(name: str, changed: float, folder: Path) -> bool:
     """Whether a file of a finished run was left behind by a process that was killed."""
-    if file.name == "checkpoint.pt":
+    if name == "checkpoint.pt":
         return True
-    if file.name == LEASE:
+    if name == LEASE:
         return is_dead(folder)
-    is_temporary = file.name.startswith(".") and file.name.endswith(".tmp")
-    with contextlib.suppress(FileNotFoundError):
-        return is_temporary and time.time() - file.stat(follow_symlinks=False).st_mtime > OLD
-    return False
+    return name.startswith(".") and name.endswith(".tmp") and time.time() - changed > OLD
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    """Bytes of a file, or of a folder with all that is in it; links are not followed."""
+    size = 0
+    with contextlib.suppress(FileNotFoundError):  # another is deleting it
+        for each in (path, *path.rglob("*")):
+            found = each.lstat()
+            size += 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+    return size

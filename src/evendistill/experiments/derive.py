@@ -15,6 +15,8 @@ from evendistill.training.recipe import Recipe
 SMOKE_IMAGES = "made-up:10x3x32"
 SMOKE_TRAINING = {"epochs": 1, "batch_size": 48, "update_every": 2, "warmup_epochs": 0, "milestones": ()}
 SMOKE_RESIZE = 32
+SMOKE = "-smoke"
+MOST_LETTERS = 80  # of the name of a recipe as the name of a file
 
 
 def on_data(grid: GridSpec, source: str) -> GridSpec:
@@ -34,7 +36,7 @@ def smoke(grid: GridSpec) -> GridSpec:
     if grid.data.imbalance is not None:
         data = data.model_copy(update={"imbalance": min(grid.data.imbalance, 8.0), "profile": grid.data.profile})
     return GridSpec(
-        name=f"{grid.name}-smoke",
+        name=f"{grid.name[: MOST_LETTERS - len(SMOKE)]}{SMOKE}",
         data=data,
         view=view,
         training=_short(grid.training),
@@ -56,23 +58,36 @@ def write_recipe(grid: GridSpec, path: Path) -> Path:
     return path
 
 
+def place(recipe: Path, runs: Path, *, is_smoke: bool = False) -> Path:
+    """Where a recipe made from another lies: beside the runs."""
+    stem = _stem(recipe)
+    return runs / "recipes" / f"{stem[: MOST_LETTERS - len(SMOKE)] + SMOKE if is_smoke else stem}.yaml"
+
+
 def kept(recipe: Path, runs: Path) -> Path:
     """A copy of the recipe beside the runs: engines read it while the original is edited, ``status`` counts by it."""
-    copy = runs / "recipes" / f"{_stem(recipe)}.yaml"
+    copy = place(recipe, runs)
     if copy.resolve() != recipe.resolve():
         copy.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(copy, recipe.read_bytes())
     return copy
 
 
-def report_folder(recipe: Path, runs: Path) -> Path:
-    """Where the report of a recipe lies."""
-    return runs / "reports" / _stem(recipe)
+def report_folder(recipe: Path, runs: Path, *, to_write: bool = True) -> Path:
+    """Where the report of a recipe lies.
+
+    Raises:
+        ValueError: if a link in a folder of runs, which others may have sent, would lead the report out of it.
+    """
+    folder = runs / "reports" / _stem(recipe)
+    if to_write and not folder.resolve().is_relative_to(runs.resolve()):
+        raise ValueError(f"{folder} leads out of {runs}; say with --to where the report is to lie")
+    return folder
 
 
 def _stem(recipe: Path) -> str:
     """The name of a recipe as the name of a file, whatever its own may be."""
-    return re.sub(r"[^A-Za-z0-9._ -]", "-", recipe.stem).strip(". ")[:80] or "recipe"
+    return re.sub(r"[^A-Za-z0-9._ -]", "-", recipe.stem).strip(". ")[:MOST_LETTERS] or "recipe"
 
 
 def _small_view(view: ViewSpec) -> ViewSpec:

@@ -9,9 +9,17 @@ from evendistill.experiments.spec import RunSpec
 
 __all__ = ["Cell", "distinct_runs", "every_run", "expand"]
 
+MOST_RUNS = 100_000  # of a recipe; a few lines could ask for more than any memory holds
+
 
 def expand(grid: GridSpec) -> tuple[Cell, ...]:
-    """The cells of a recipe: teachers, mended ones among them, students without and with them, baselines."""
+    """The cells of a recipe: teachers, mended ones among them, students without and with them, baselines.
+
+    Raises:
+        ValueError: if they are too many.
+    """
+    if (count := _most_runs(grid)) > MOST_RUNS:
+        raise ValueError(f"the recipe {grid.name} asks for up to {count:,} runs; at most {MOST_RUNS:,} are made")
     teachers = {objective: teacher_runs(grid, objective) for objective in grid.teachers.objectives}
     teachers |= {mend: mended_runs(grid, mend) for mend in grid.teachers.mended}
     cells = [
@@ -26,6 +34,24 @@ def expand(grid: GridSpec) -> tuple[Cell, ...]:
                     members = student_runs(grid, student, runs, listening)
                     cells.append(Cell(teacher, student, listening, members))
     return (*cells, *baseline_cells(grid))
+
+
+def _most_runs(grid: GridSpec) -> int:
+    """How many runs there will be, those of searches left out; a run that two cells share counts twice."""
+    seeds, students = len(grid.seeds) + 1, grid.students
+    mended = sum(1 + len(mend.bases) for mend in grid.teachers.mended)
+    count = len(grid.teachers.objectives) + mended
+    for baseline in grid.baselines:
+        count += len(baseline.taus) + len(baseline.adjustments)
+    if students is not None:
+        temperatures = len(students.temperatures)
+        judging = sum(len(students.validation_temperatures or (1,)) for _ in students.validation_labels)
+        moving = sum(objective.is_adversarial for objective in students.objectives)
+        still = len(students.objectives) - moving
+        teachers = len(grid.teachers.objectives) + len(grid.teachers.mended)
+        count += temperatures * (moving * judging + still) * teachers + len(students.objectives)
+        count += temperatures * judging * len(grid.baselines)
+    return count * seeds
 
 
 def every_run(grid: GridSpec) -> dict[str, RunSpec]:

@@ -79,7 +79,7 @@ class MeanSpec(Mend):
     """
 
     kind: Literal["mean"]
-    others: tuple[ObjectiveSpec, ...] = Field(min_length=1, strict=False)
+    others: tuple[ObjectiveSpec, ...] = Field(min_length=1, max_length=100, strict=False)
 
     @model_validator(mode="after")
     def _are_different(self) -> Self:

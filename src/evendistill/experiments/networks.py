@@ -33,7 +33,7 @@ def fresh_network(spec: RunSpec, data: Data) -> nn.Module:
     seed = randomness.derive_seed(spec.initialisation_seed, spec.role, "initialisation")
     first = next(data.train.batches([torch.arange(1)])).cpu()
     with randomness.isolated(seed, torch.device("cpu")):
-        network = in_channels_last(_made(spec.network, data.num_classes, tuple(first.shape[1:])), first)
+        network = in_channels_last(made(spec.network, data.num_classes, tuple(first.shape[1:])), first)
     width = score_width(network, first, torch.device("cpu"))
     if width != data.num_classes:
         raise ValueError(
@@ -68,7 +68,8 @@ def _of_its_shape(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
             return Rescaled.unchanged(members[0], data.num_classes)
 
 
-def _made(network: NetworkSpec, classes: int, shape: tuple[int, ...]) -> nn.Module:
+def made(network: NetworkSpec, classes: int, shape: tuple[int, ...]) -> nn.Module:
+    """A network for inputs of this shape; a user's own is imported, and so is timm."""
     match network:
         case MlpSpec(hidden=hidden):
             return mlp(math.prod(shape), classes, hidden)

@@ -10,7 +10,7 @@ from evendistill.distillation.predictors import NAMES, Predictors, predictors
 from evendistill.distillation.reference import joint_reference
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.results import Found, is_finished, summarise
-from evendistill.experiments.sources import from_run, loaded
+from evendistill.experiments.sources import check_finished, from_run, loaded
 from evendistill.experiments.sweep import Sweep
 from evendistill.maths.rank_correlation import RankCorrelation, spearman
 from evendistill.storage.files import known
@@ -99,9 +99,11 @@ def _best(cells: list[Cell], sweep: Sweep) -> Found | None:
 
 
 def _predicted(sweep: Sweep, students: dict[tuple[str, float], list[Cell]]) -> dict[tuple[str, float], Predictors]:
-    data = loaded(sweep.grid.data)
     # as the students have them: of each seed, or of a fixed one
     teachers = {name: [run.teacher for run in cells[0].runs if run.teacher] for (name, _), cells in students.items()}
+    for run in (run for runs in teachers.values() for run in runs):
+        check_finished(sweep.runs / run.folder_name)
+    data = loaded(sweep.grid.data)  # only now: it may have to be fetched
     values: dict[tuple[str, float], list[Predictors]] = {key: [] for key in students}
     for seed in range(len(sweep.grid.seeds)):
         scores = {

@@ -38,6 +38,7 @@ from evendistill.training.recipe import Recipe
 
 MOST_BYTES = 1 << 20
 MOST_SEEDS = 1000
+MOST_CHOICES = 1000  # of one kind; each is compared with each
 UNION_TAGS = ("mlp", "convnet", "resnet", "own", "timm", "FixedTeacher", "trade-off", "group-dro", "ada-margin")
 UNION_TAGS += (
     *MENDS,
@@ -69,18 +70,19 @@ def _scale(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
     alphas, bases = value["alphas"], value.get("bases", ["balanced"])
     if not isinstance(alphas, list) or not isinstance(bases, list):
         raise ValueError(f"alphas and bases must be lists, got {reprlib.repr(value)}")
+    if len(alphas) * len(bases) > MOST_CHOICES:
+        raise ValueError(f"at most {MOST_CHOICES} combinations, got {len(alphas)} alphas and {len(bases)} bases")
     crossed = [{"alpha": alpha, "base": base} for base in bases for alpha in alphas]
     return [each for position, each in enumerate(crossed) if each["alpha"] != 1 or position < len(alphas)]
 
 
 Distinct = AfterValidator(_distinct)
-Objectives = Annotated[tuple[ObjectiveSpec, ...], Field(min_length=1, strict=False), Distinct, BeforeValidator(_scale)]
-AnyObjectives = Annotated[
-    tuple[AnyObjective, ...], Field(min_length=1, strict=False), Distinct, BeforeValidator(_scale)
-]
+Some = Field(min_length=1, max_length=MOST_CHOICES, strict=False)
+Objectives = Annotated[tuple[ObjectiveSpec, ...], Some, Distinct, BeforeValidator(_scale)]
+AnyObjectives = Annotated[tuple[AnyObjective, ...], Some, Distinct, BeforeValidator(_scale)]
 Temperature = Annotated[float, Field(gt=0)]
-Temperatures = Annotated[tuple[Temperature, ...], Field(min_length=1, strict=False), Distinct]
-Labels = Annotated[tuple[Literal["teacher", "true"], ...], Field(min_length=1, strict=False), Distinct]
+Temperatures = Annotated[tuple[Temperature, ...], Some, Distinct]
+Labels = Annotated[tuple[Literal["teacher", "true"], ...], Some, Distinct]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS, strict=False), Distinct]
 
 
@@ -90,7 +92,7 @@ class TeachersSpec(Spec):
     network: NetworkSpec
     objectives: Objectives
     training: Training | None = None
-    mended: Annotated[tuple[NamedMend, ...], Field(strict=False), Distinct] = ()
+    mended: Annotated[tuple[NamedMend, ...], Field(max_length=MOST_CHOICES, strict=False), Distinct] = ()
 
 
 class StudentsSpec(Spec):

@@ -1,5 +1,6 @@
 """Finished runs whose files are no longer what was written: named, and trained anew."""
 
+import contextlib
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +24,7 @@ def reopen_damaged(specs: Iterable[RunSpec], runs: Path) -> list[Path]:
         folder = runs / spec.folder_name
         if is_finished(spec, runs) and (name := damage(folder)) is not None:
             warnings.warn(f"{folder / name} is not what the run wrote; the run is trained anew", stacklevel=2)
-            RunFolder(folder).reopen(name)
-            reopened.append(folder)
+            with contextlib.suppress(BlockingIOError):  # another sweep has seen it too, and is at it
+                RunFolder(folder).reopen(name)
+                reopened.append(folder)
     return reopened

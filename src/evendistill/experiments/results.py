@@ -1,5 +1,6 @@
 """What finished runs found, read from their folders; validation and test stay apart."""
 
+import json
 import math
 import statistics
 from collections.abc import Sequence
@@ -11,11 +12,12 @@ import torch
 from torch import Tensor
 
 from evendistill.experiments.engines.engine import INPUT_KINDS
+from evendistill.experiments.evidence import as_classes, as_evidence
 from evendistill.experiments.spec import RunSpec
 from evendistill.maths.intervals import WorstClassInterval
 from evendistill.maths.metrics import Metrics
 from evendistill.storage.files import digest, read_json
-from evendistill.storage.tensors import read_tensors
+from evendistill.storage.tensors import tensors_in
 
 Split = Literal["validation", "test"]
 PREDICTIONS = "test-predictions.safetensors"
@@ -79,22 +81,29 @@ def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:
     Raises:
         ValueError: if the run is not finished, or its file is damaged.
     """
-    return read_json(_as_written(spec, runs, f"{split}.json"))
+    payload = _as_written(spec, runs, f"{split}.json")
+    try:
+        return as_evidence(json.loads(payload), is_named=split == "test")
+    except (ValueError, RecursionError) as error:  # a folder that others sent may have its checksums forged
+        raise ValueError(f"{runs / spec.folder_name / split}.json says nothing of results: {error}") from None
 
 
-def _as_written(spec: RunSpec, runs: Path, name: str) -> Path:
-    """The path of a result file that is what a finished run wrote."""
+def _as_written(spec: RunSpec, runs: Path, name: str) -> bytes:
+    """A result file of a finished run that is what the run wrote."""
     folder = runs / spec.folder_name
-    if not is_finished(spec, runs) or not (folder / name).is_file():
-        raise ValueError(f"the run {spec.folder_name} is not finished; run the recipe first")
-    if digest((folder / name).read_bytes()) != read_json(folder / "DONE").get(name):
-        raise ValueError(f"{folder / name} is not what the run wrote; delete {folder} and run again")
-    return folder / name
+    try:
+        told, payload = read_json(folder / "DONE"), (folder / name).read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"the run {spec.folder_name} is not finished; run the recipe first") from None
+    if not isinstance(told, dict) or digest(payload) != told.get(name):
+        raise ValueError(f"{folder / name} is not what the run wrote; run the recipe again, which makes it anew")
+    return payload
 
 
 def keeps_predictions(spec: RunSpec, runs: Path) -> bool:
     """Whether a finished run kept the class that it gave each test example; earlier versions did not."""
-    return PREDICTIONS in read_json(runs / spec.folder_name / "DONE")
+    told = read_json(runs / spec.folder_name / "DONE")
+    return isinstance(told, dict) and PREDICTIONS in told
 
 
 def read_predictions(spec: RunSpec, runs: Path) -> tuple[Tensor, Tensor]:
@@ -106,8 +115,12 @@ def read_predictions(spec: RunSpec, runs: Path) -> tuple[Tensor, Tensor]:
     if is_finished(spec, runs) and not keeps_predictions(spec, runs):
         folder = runs / spec.folder_name
         raise ValueError(f"{folder} is of an earlier version that kept no predictions; delete it and run again")
-    told = read_tensors(_as_written(spec, runs, PREDICTIONS))
-    return told["predictions"].long(), told["labels"].long()
+    payload = _as_written(spec, runs, PREDICTIONS)
+    try:
+        told = tensors_in(payload)
+        return as_classes(told.get("predictions")), as_classes(told.get("labels"))
+    except ValueError as error:
+        raise ValueError(f"{runs / spec.folder_name / PREDICTIONS} says nothing of results: {error}") from None
 
 
 def robust_metric(found: dict[str, Any], k: int) -> float:
@@ -145,6 +158,7 @@ class Found:
         recalls: mean recall of each class or group; NaN for absent ones.
         averages: average accuracy of each seed.
         robusts: worst-class accuracy (or worst-k) of each seed.
+        by_seed: recalls of each seed; NaN for absent ones.
     """
 
     average: Estimate
@@ -152,6 +166,7 @@ class Found:
     recalls: tuple[float, ...]
     averages: tuple[float, ...] = ()
     robusts: tuple[float, ...] = ()
+    by_seed: tuple[tuple[float, ...], ...] = ()
 
 
 def summarise(specs: Sequence[RunSpec], runs: Path, split: Split, *, robust_k: int) -> Found:
@@ -161,4 +176,5 @@ def summarise(specs: Sequence[RunSpec], runs: Path, split: Split, *, robust_k: i
     recalls = tuple(math.nan if None in column else statistics.fmean(column) for column in columns)
     averages = tuple(judged(run)["average_accuracy"] for run in found)
     robusts = tuple(robust_metric(run, robust_k) for run in found)
-    return Found(Estimate.of(averages), Estimate.of(robusts), recalls, averages, robusts)
+    by_seed = tuple(tuple(math.nan if each is None else each for each in judged(run)["recalls"]) for run in found)
+    return Found(Estimate.of(averages), Estimate.of(robusts), recalls, averages, robusts, by_seed)

@@ -49,7 +49,7 @@ def read_source(path: Path, labels: Path | None) -> Source:
         return Source(str(path), scores, truth, tuple(map(str, range(scores.shape[1]))))
     if labels is not None:
         raise ValueError(f"{path}: a run folder has labels of its own; leave --labels out")
-    _check_finished(path)
+    check_finished(path)
     return from_run(path, data_of(path))
 
 
@@ -59,7 +59,7 @@ def from_run(path: Path, data: Data) -> Source:
     Raises:
         ValueError: if it is not finished, keeps none, or they do not fit the data.
     """
-    _check_finished(path)
+    check_finished(path)
     kept = _kept_scores(path, data)
     scores = read_sealed(kept).get("scores", torch.empty(0))
     labels = data.validation.labels.cpu()
@@ -96,7 +96,8 @@ def data_of(path: Path) -> Data:
     return loaded(spec)
 
 
-def _check_finished(path: Path) -> None:
+def check_finished(path: Path) -> None:
+    """Refuse what is not the folder of a finished run; ``ValueError`` names it."""
     if not (path / "spec.json").is_file() or not (path / "DONE").is_file():
         raise ValueError(f"{path}: not the folder of a finished run")
 

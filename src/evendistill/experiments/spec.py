@@ -4,18 +4,20 @@ import hashlib
 import json
 import re
 import reprlib
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
+from evendistill.experiments.arguments import Arguments
 from evendistill.experiments.mends import AnyMend
 from evendistill.experiments.objectives import AnyObjective, Spec
 from evendistill.maths.groups import Grouping
 from evendistill.training.recipe import Recipe
 
 SCHEMA_VERSION = 1
+MOST_LETTERS = 200  # of a folder's name; file systems bear 255
 
 
 def _of_their_types(told: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
@@ -112,9 +114,6 @@ class ResNetSpec(Spec):
         return self
 
 
-Arguments = dict[str, bool | int | float | str | list[Any] | None]
-
-
 class OwnSpec(Spec):
     """A network of the user's own: the code at this path is run."""
 
@@ -201,8 +200,11 @@ class RunSpec(Spec):
 
     def canonical(self) -> dict[str, Any]:
         """The spec as plain JSON, without defaults and without what changes no result."""
-        plain = _without_defaults(self)
-        return {"schema_version": SCHEMA_VERSION, **plain}
+        return {"schema_version": SCHEMA_VERSION, **self._plain}
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        return _without_defaults(self)  # once for all the students of a teacher
 
     @cached_property
     def hash(self) -> str:
@@ -217,7 +219,8 @@ class RunSpec(Spec):
         if self.teacher is not None and self.listening is not None:
             words += ["from", self.teacher.taught_as, f"t{self.listening.temperature:g}"]
             words += [f"{self.listening.validation_labels}-labels"] if self.listening.validation_labels else []
-        return "-".join([self.hash, *words, f"s{self.order_seed}"])
+        first, last = f"{self.hash}-", f"-s{self.order_seed}"
+        return first + "-".join(words)[: MOST_LETTERS - len(first + last)] + last
 
 
 def _without_defaults(spec: RunSpec) -> dict[str, Any]:
@@ -226,11 +229,16 @@ def _without_defaults(spec: RunSpec) -> dict[str, Any]:
         plain.setdefault(part, {})
     for name in ("hold", "workers"):  # where images wait changes no result
         plain["data"].pop(name, None)
-    told, default = (PLAIN_TRAINING.dump_python(recipe, mode="json") for recipe in (spec.training, Recipe()))
+    told, default = PLAIN_TRAINING.dump_python(spec.training, mode="json"), _default_training()
     changed = {name: value for name, value in told.items() if value != default[name]}
     plain["training"] = {name: value for name, value in changed.items() if name != "checkpoint_every"}
     if spec.teacher is not None:
-        plain["teacher"] = _without_defaults(spec.teacher)
+        plain["teacher"] = spec.teacher._plain
     if spec.others:
-        plain["others"] = [_without_defaults(other) for other in spec.others]
+        plain["others"] = [other._plain for other in spec.others]
     return plain
+
+
+@cache
+def _default_training() -> dict[str, Any]:
+    return PLAIN_TRAINING.dump_python(Recipe(), mode="json")

@@ -1,5 +1,6 @@
 """What a folder of runs holds, told by the files alone; nothing is locked, written or imported for it."""
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from evendistill.storage.owners import LEASE, is_dead, owner_of
 from evendistill.storage.watch import SILENCE
 
 STATES = ("running", "failed", "cut off", "waiting", "finished")
+TRASH = ".trash-"  # what the names of folders begin with that are being deleted
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,13 @@ def read_status(runs: Path, expected: Iterable[str] = ()) -> list[Entry]:
 
 def expected_runs(runs: Path) -> dict[str, None]:
     """Names of the runs that the recipes kept in a folder ask for; one that cannot be read asks for none."""
-    from evendistill.experiments.sweep import Sweep
-
     names: dict[str, None] = {}
     for recipe in sorted((runs / "recipes").glob("*.yaml")):
+        from evendistill.experiments.sweep import Sweep  # which imports torch
+
         try:
             names |= dict.fromkeys(spec.folder_name for spec in Sweep.read(recipe, runs).needed.values())
-        except ValueError:  # of another version, or edited by hand
+        except (ValueError, OSError):  # of another version, edited by hand, or nobody else's business
             continue
     return names
 
@@ -78,21 +80,19 @@ def expected_runs(runs: Path) -> dict[str, None]:
 def _entries(runs: Path) -> Iterator[Entry]:
     with os.scandir(runs) as found:
         for each in found:
-            if each.is_dir(follow_symlinks=False):
+            if each.is_dir(follow_symlinks=False) and not each.name.startswith(TRASH):
                 files = _sizes(each.path)
                 if "spec.json" in files:
                     yield _entry(Path(each.path), files)
 
 
 def _sizes(folder: str) -> dict[str, int]:
-    with os.scandir(folder) as files:
-        sizes: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as files:  # deleted meanwhile
         for file in files:
-            try:
+            with contextlib.suppress(FileNotFoundError):  # written under another name, and renamed meanwhile
                 sizes[file.name] = file.stat(follow_symlinks=False).st_size
-            except FileNotFoundError:  # written under another name, and renamed meanwhile
-                continue
-        return sizes
+    return sizes
 
 
 def _entry(folder: Path, files: dict[str, int]) -> Entry:
@@ -102,7 +102,8 @@ def _entry(folder: Path, files: dict[str, int]) -> Entry:
     if LEASE in files and not is_dead(folder) and (owner := owner_of(folder)) is not None:
         silence = _silence(folder)
         note = f"{owner}" + (f", silent for {silence:.0f} s" if silence > SILENCE else "")
-        return Entry(folder, "running", note, owner.step, owner.steps, owner.seconds_left, size)
+        steps = (_whole(owner.step), _whole(owner.steps))
+        return Entry(folder, "running", note, *steps, _number(owner.seconds_left), size)
     if "FAILED" in files:
         return Entry(folder, "failed", _cause(folder), bytes=size)
     return Entry(folder, "cut off", _how_far(folder), bytes=size)
@@ -116,6 +117,16 @@ def _silence(folder: Path) -> float:
         return 0.0
 
 
+def _whole(told: object) -> int | None:
+    number = _number(told)
+    return number if isinstance(number, int) else None
+
+
+def _number(told: object) -> float | None:
+    """What a lease says if it is a number; a folder may come from others."""
+    return told if isinstance(told, int | float) and not isinstance(told, bool) and 0 <= told < 2**63 else None
+
+
 def _cause(folder: Path) -> str:
     try:
         return " ".join(str(read_json(folder / "FAILED")["error"]).split())
@@ -126,6 +137,6 @@ def _cause(folder: Path) -> str:
 def _how_far(folder: Path) -> str:
     try:
         epochs = (folder / "metrics.jsonl").read_bytes().count(b"\n")
-    except FileNotFoundError:
+    except OSError:
         epochs = 0
     return f"{epochs} epochs logged"

@@ -11,7 +11,7 @@ from evendistill.experiments.derive import kept
 from evendistill.experiments.driving import drive
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.engines.engine import Outcome
-from evendistill.experiments.engines.stopping import PATIENCE, StoppedError, stoppable
+from evendistill.experiments.engines.stopping import CUT_SHORT, PATIENCE, StoppedError, stoppable
 from evendistill.experiments.engines.together import train_together
 from evendistill.experiments.grid import Cell, distinct_runs, expand
 from evendistill.experiments.halving import survivors, trials
@@ -131,7 +131,7 @@ class Sweep:
         self.runs.mkdir(parents=True, exist_ok=True)
         deadline = math.inf if how.minutes is None else time.monotonic() + 60 * how.minutes
         outcomes = []
-        with stoppable(PATIENCE) as is_stopped:
+        with stoppable(PATIENCE, CUT_SHORT) as is_stopped:
             engine = how.made(kept(self.recipe, self.runs), self.runs, missing, cores=cores())
             again = frozenset(missing if how.retry_failed else ())
             told = {"is_over": lambda: is_stopped() or time.monotonic() >= deadline, "again": again}

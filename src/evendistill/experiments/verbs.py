@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from evendistill.data.wording import one_line, shown
 from evendistill.experiments.processes import is_first_process
 
 if TYPE_CHECKING:
@@ -74,18 +75,22 @@ def derived(recipe: Path, out: Path, data: str | None, smoke: bool) -> Path:
     grid = read_recipe(recipe)
     grid = derive.on_data(grid, data) if data else grid
     grid = derive.smoke(grid) if smoke else grid
-    return derive.write_recipe(grid, out / "recipes" / f"{recipe.stem}{'-smoke' if smoke else ''}.yaml")
+    return derive.write_recipe(grid, derive.place(recipe, out, is_smoke=smoke))
 
 
 def diagnose_recipe(recipe: Path, runs: Path, data: str | None, as_json: bool) -> None:
     """Rank the teachers of a recipe, and say which ranking told what its robust students did."""
+    from evendistill.experiments.derive import report_folder
     from evendistill.experiments.ranking import as_json as ranking_as_json
     from evendistill.experiments.ranking import rank
     from evendistill.experiments.report.diagnosis import print_ranking
+    from evendistill.experiments.report.teachers import keep_ranking
 
     ranking = rank(joined([recipe], runs, data))
+    told = ranking_as_json(ranking)
+    keep_ranking(told, report_folder(recipe, runs))
     if as_json:
-        print_json(ranking_as_json(ranking))
+        print_json(told)
     else:
         print_ranking(ranking)
 
@@ -112,16 +117,20 @@ def diagnose_teachers(
 
 def report_on(sweep: "Sweep", folder: Path, as_json: bool, command: str, *, trained: int) -> None:
     """Write the page of a finished sweep and print its tables, or both as JSON."""
+    from evendistill.experiments.derive import report_folder
     from evendistill.experiments.report.effects import as_json as effects_as_json
     from evendistill.experiments.report.effects import compare
     from evendistill.experiments.report.page import write_report
     from evendistill.experiments.report.table import as_json as cells_as_json
     from evendistill.experiments.report.table import make_table
+    from evendistill.experiments.report.teachers import kept_ranking
     from evendistill.experiments.report.terminal import print_table
 
     table: Table = make_table(sweep)
     effects = compare(table, sweep.runs)
-    page = write_report(table, folder, command=command, effects=effects).resolve()
+    ranking = kept_ranking(report_folder(sweep.recipe, sweep.runs, to_write=False))
+    told = {"runs": sweep.runs, "command": command, "effects": effects, "ranking": ranking}
+    page = write_report(table, folder, **told).resolve()
     if as_json:
         told = {"command": command, "report": str(page), "trained": trained}
         print_json({"cells": cells_as_json(table), "effects": effects_as_json(effects), **told})
@@ -136,5 +145,5 @@ def print_json(value: object) -> None:
 
 def fail(message: str, code: int) -> None:
     """One line on standard error, and the exit code."""
-    typer.echo(f"evendistill: {' '.join(message.split())}", err=True)
+    typer.echo(f"evendistill: {shown(one_line(message))}", err=True)
     raise SystemExit(code)

@@ -1,6 +1,7 @@
 """A lease on a folder: one owner at a time, on one machine or on many; its heart beats for as long as it lives."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -18,6 +19,7 @@ BEAT = 5.0  # seconds from one heartbeat to the next
 LOOK = 1.0  # seconds between two looks at a lease that may be a dead one's
 WIDTH = 512  # bytes of a lease file, always the same, so that one write replaces all of it
 FORMAT = 1
+NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class LeaseLostError(BlockingIOError):
@@ -84,20 +86,31 @@ class Lease:
         try:
             os.write(file, self._content())
             os.link(aside, self._path)
+            return file
         except FileExistsError:
             os.close(file)
             raise taken(self._path.parent) from None
-        except BaseException:
+        except BaseException as error:
             os.close(file)
+            if isinstance(error, OSError) and error.errno in NO_LINKS:
+                return self._created_without_links()
             raise
         finally:
             aside.unlink(missing_ok=True)
+
+    def _created_without_links(self) -> int:
+        """The same where a file has one name alone; who looks between two calls sees an empty lease, and waits."""
+        try:
+            file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
+        except FileExistsError:
+            raise taken(self._path.parent) from None
+        os.write(file, self._content())
         return file
 
     def _content(self) -> bytes:
         told = {"format": FORMAT, "host": socket.gethostname()[:64], "boot": boot(), "pid": os.getpid()}
         told |= {"token": self._token, "beat": self._beats} | self._progress()
-        return json.dumps(told).ljust(WIDTH - 1).encode() + b"\n"
+        return json.dumps(told, ensure_ascii=False).encode(errors="replace").ljust(WIDTH - 1) + b"\n"
 
     def _progress(self) -> dict[str, float]:
         if self._first is None or self._last is None:
@@ -111,8 +124,8 @@ class Lease:
             return os.path.samestat(os.stat(self._path), os.fstat(self._file))
         except FileNotFoundError:
             return False
-        except OSError:  # the file server does not answer: nothing says that another has it
-            return True
+        except OSError as error:  # a file server that does not answer says nothing; one that knows no such file does
+            return error.errno != errno.ESTALE
 
 
 @contextmanager

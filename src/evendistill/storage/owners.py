@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def owner_in(content: bytes | None) -> Owner | None:
         told: dict[str, Any] = json.loads(content or b"")
         progress = {name: told.get(name) for name in ("step", "steps", "seconds_left")}
         return Owner(str(told["host"]), str(told["boot"]), int(told["pid"]), **progress)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
@@ -93,9 +94,9 @@ def locked(folder: Path) -> Iterator[bool]:
         OSError: if the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "w") as file:
+    with open(folder / LOCK, "w", opener=_no_link) as file:
         got = _flock(file.fileno(), fcntl.LOCK_EX)
-        if got is False:
+        if got is False or not _leads_to(folder / LOCK, file.fileno()):  # cleaned away while it was asked for
             raise taken(folder)
         yield got is True
 
@@ -112,6 +113,19 @@ def boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return socket.gethostname()[:64]
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file, but not through a link: in a folder that others sent it could lead to any file, and empty that."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o644)
+
+
+def _leads_to(path: Path, file: int) -> bool:
+    """Whether a path still is that of an open file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def _flock(file: int, kind: int) -> bool | None:

@@ -28,6 +28,7 @@ def complete(
     spec: Mapping[str, Any],
     robust_k: int = 1,
     on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_epoch: Callable[[list[dict[str, Any]]], None] = lambda history: None,
     more: Callable[[Result], Mapping[str, bytes]] = lambda result: {},
 ) -> Turns[Result]:
     """Train a network in a folder, a step at a time, or take the result from there if the run is done.
@@ -41,6 +42,7 @@ def complete(
         spec: what the run is told, in plain JSON types; a folder that was told something else is refused.
         robust_k: see :func:`fit`.
         on_step: called with steps done and steps in all.
+        on_epoch: called with the history so far, after each epoch and before the first step; not if the run is done.
         more: further result files to be written before the run counts as done.
 
     Returns:
@@ -57,18 +59,14 @@ def complete(
         _check_processes(ranks, recipe, spec)
     told: dict[str, Any] = {"seed": seed, "device": problem.task.device, "robust_k": robust_k, "ranks": ranks}
     if folder is None:
-        return (yield from fit(network, problem, recipe, on_step=on_step, **told))
+        return (yield from fit(network, problem, recipe, on_step=on_step, on_epoch=on_epoch, **told))
     results: list[Result] = []
     checkpoint = folder.checkpoint(every=recipe.checkpoint_every)
 
-    def told_step(step: int, steps: int) -> None:
-        folder.tell(step, steps)
-        on_step(step, steps)
-
     def work() -> Turns[Mapping[str, bytes]]:
         ranks.agreed(True)  # the folder is ours and there is work: now the others begin
-        own = {"checkpoint": checkpoint, "on_step": told_step, "on_epoch": folder.log}
-        result = yield from fit(network, problem, recipe, **own, **told)
+        both = {"on_step": _in_turn(folder.tell, on_step), "on_epoch": _in_turn(folder.log, on_epoch)}
+        result = yield from fit(network, problem, recipe, checkpoint=checkpoint, **both, **told)
         results.append(result)
         return {"model.safetensors": model_bytes(result.model), **_validation(result, problem), **more(result)}
 
@@ -79,6 +77,14 @@ def complete(
         results.append((yield from fit(network, problem, recipe, checkpoint=checkpoint, **told)))
     ranks.all(True)  # the first has written its results
     return results[0] if results else _stored(folder, network, problem)
+
+
+def _in_turn(*functions: Callable[..., object]) -> Callable[..., None]:
+    def call(*told: object) -> None:
+        for function in functions:
+            function(*told)
+
+    return call
 
 
 def _check_processes(ranks: Ranks, recipe: Recipe, spec: Mapping[str, Any]) -> None:

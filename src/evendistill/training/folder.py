@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from torch import nn
 
 from evendistill.models.average import AverageOfScores
 from evendistill.storage.files import digest, json_bytes, read_json, write_bytes
+from evendistill.storage.intact import damage
 from evendistill.storage.lease import Lease, held
 from evendistill.storage.tensors import read_tensors, tensor_bytes
 from evendistill.training.checkpoint import Checkpoint
@@ -97,6 +99,7 @@ class RunFolder:
 
     def log(self, history: list[dict[str, Any]]) -> None:
         """Bring ``metrics.jsonl`` up to the history; after resuming, lines past the checkpoint are dropped."""
+        self.check_owner()
         path = self.path / "metrics.jsonl"
         if self._logged == 0:
             kept = _whole_lines(path, most=len(history))
@@ -125,8 +128,9 @@ class RunFolder:
     def reopen(self, damaged: str) -> None:
         """Take back that the run is finished, since one of its files is damaged: the next to train it makes it anew."""
         with self.locked():
-            (self.path / "DONE").unlink(missing_ok=True)
-            self.note("reopened", damaged=damaged)
+            if damage(self.path) is not None:  # it may have been made good meanwhile
+                (self.path / "DONE").unlink(missing_ok=True)
+                self.note("reopened", damaged=damaged)
 
     def give_up(self, cause: str) -> None:
         """Mark a run that nobody is training as failed: what trained it is no longer there to do so."""
@@ -136,8 +140,10 @@ class RunFolder:
 
     def fail(self, error: Exception) -> None:
         """Mark the run as failed with its cause. What lies in the run itself would only repeat: its checkpoint goes."""
-        write_bytes(self.path / "FAILED", json_bytes({"error": str(error), "kind": type(error).__name__}))
-        self.note("failed", error=str(error))
+        self.check_owner()
+        cause = {"error": str(error) or type(error).__name__}
+        write_bytes(self.path / "FAILED", json_bytes({**cause, "kind": type(error).__name__}))
+        self.note("failed", **cause)
         if isinstance(error, ValueError | FloatingPointError):
             (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
@@ -206,6 +212,7 @@ def _whole_lines(path: Path, *, most: int) -> list[str]:
         try:
             json.loads(line)
         except ValueError:
+            warnings.warn(f"{path} has a damaged line; it is written anew from there", stacklevel=3)
             break
         kept.append(line)
     return kept

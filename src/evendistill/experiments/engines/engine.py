@@ -1,11 +1,13 @@
 """The interface of engines: they are handed a recipe's path and names of runs, and say how each ended."""
 
+import errno
 import traceback
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 INPUT_KINDS = ("ValueError", "FloatingPointError")
 NO_MEMORY = ("MemoryError", "OutOfMemoryError")
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NO_MEMORY_ON_CPU = "DefaultCPUAllocator: can't allocate memory"
 
 
@@ -64,6 +66,8 @@ def failed(name: str, error: BaseException) -> Outcome:
     is_input = isinstance(error, ValueError | FloatingPointError)
     if kind in NO_MEMORY or NO_MEMORY_ON_CPU in message:
         message = f"out of memory: {message}"
+    elif isinstance(error, OSError) and error.errno in NO_SPACE:
+        message = f"{error.strerror}; free some, and the same command goes on from here"
     elif not is_input and not isinstance(error, OSError):
         traceback.print_exception(error)
     return Outcome(name, "failed", message, is_input=is_input)

@@ -4,13 +4,15 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from evendistill.experiments.engines.engine import Outcome
-from evendistill.experiments.engines.stopping import PATIENCE, Stop
+from evendistill.experiments.engines.stopping import PATIENCE, Stop, spared
 
 
 class LocalEngine:
@@ -82,7 +84,7 @@ class _Worker:
         try:
             return self._connection.recv()
         except (EOFError, OSError):
-            how = self._kill()
+            how = self._end(1.0)
             self._spawn()
             return Outcome(run, "died", how)
 
@@ -98,14 +100,13 @@ class _Worker:
             with contextlib.suppress(EOFError, OSError):
                 if self._connection.poll(max(0.0, seconds)):
                     outcome = self._connection.recv()
-        self._process.join(timeout=max(0.1, seconds))
-        self._kill()
+        self._end(max(0.0, seconds))
         return outcome
 
-    def _kill(self) -> str:
-        """End the process if it has not ended; how it did."""
+    def _end(self, seconds: float) -> str:
+        """End the process if it does not do so by itself in time; how it did."""
         self._connection.close()
-        self._process.join(timeout=1)
+        self._process.join(timeout=seconds)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -116,26 +117,30 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, os.getpid(), *self._arguments), daemon=True)
-        self._process.start()
+        resource_tracker.ensure_running()  # it would start with the process, and let Ctrl-C through
+        with spared():  # the process itself ignores Ctrl-C only once it has begun
+            self._process.start()
         theirs.close()
 
 
 def _work(connection: Connection, parent: int, recipe: str, runs: str, place: int) -> None:
     """The life of a worker process."""
-    stop = Stop()
-    signal.signal(signal.SIGTERM, stop.ask)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver passes it on
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import torch
 
     from evendistill.experiments.engines.one import train_until
 
+    stop = Stop()
+    signal.signal(signal.SIGTERM, stop.ask)  # until here there was nothing to save
     if torch.cuda.is_available():
         torch.cuda.set_device(place % torch.cuda.device_count())
     with contextlib.suppress(EOFError, OSError):  # the driver has closed the connection: no more runs
         while not stop():
             if connection.poll(0.2):
                 connection.send(train_until(recipe, connection.recv(), runs, stop))
+    sys.stdout.flush()
+    os._exit(0)  # the interpreter would take half a second to take itself apart, of the few that there are to stop
 
 
 def _end_with(parent: int) -> None:

@@ -1,15 +1,26 @@
 """The Ray engine: every run is a task of a cluster, or of a Ray that is started here for as long as needed."""
 
 import importlib
+import math
 import os
+import signal
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from evendistill.experiments.engines.engine import Outcome, failed
 from evendistill.experiments.engines.one import train_one
-from evendistill.experiments.engines.stopping import WORKER_PATIENCE
+from evendistill.experiments.engines.stopping import WORKER_PATIENCE, StoppedError, signals_kept
+from evendistill.experiments.processes import cores
 
-OPTIONS = {"address": str, "cpus": (int, float), "gpus": (int, float), "memory_gb": (int, float), "retries": int}
+OPTIONS: dict[str, Any] = {
+    "address": str,
+    "cpus": (int, float),
+    "gpus": (int, float),
+    "memory_gb": (int, float),
+    "retries": int,
+}
 MOST_TASKS = 10_000
 
 
@@ -32,17 +43,19 @@ class RayEngine:
         self._ray = _ray()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         _check(options)
-        cpus, address = float(options.get("cpus", 1)), options.get("address")
-        own = {} if address else {"num_cpus": max(1, round((jobs or os.cpu_count() or 1) * cpus))}
-        quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": True}
-        self._ray.init(address=address or "local", **own, **quiet, **({} if address else {"include_dashboard": False}))
-        there = self._ray.cluster_resources()
-        gpus = float(options.get("gpus", min(1, there.get("GPU", 0))))
-        asked = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": options.get("retries", 3)}
-        asked |= {"memory": options["memory_gb"] * 2**30} if "memory_gb" in options else {}
-        self._task = self._ray.remote(**asked)(train_one)
-        self._most = min(_places(there, cpus, gpus), jobs or MOST_TASKS)
-        self._arguments = (str(recipe.resolve()), str(runs.resolve()))
+        cpus = float(options.get("cpus", 1))
+        _begin(self._ray, options.get("address"), _cpus_of_own(jobs, cpus))
+        machines = [each["Resources"] for each in self._ray.nodes() if each["Alive"]]
+        gpus = float(options.get("gpus", min(1, max((each.get("GPU", 0) for each in machines), default=0))))
+        asked = {"CPU": cpus, "GPU": gpus, "memory": options.get("memory_gb", 0) * 2**30}
+        try:
+            self._most = min(_places(machines, asked), jobs or MOST_TASKS)
+        except ValueError:
+            self._ray.shutdown()
+            raise
+        told = {"num_cpus": cpus, "num_gpus": gpus, "memory": asked["memory"] or None}
+        self._task = self._ray.remote(max_retries=options.get("retries", 3), **told)(train_there)
+        self._arguments = (os.getcwd(), str(recipe.resolve()), str(runs.resolve()))
         self._runs: dict[Any, str] = {}
 
     @property
@@ -57,12 +70,15 @@ class RayEngine:
 
     def start(self, name: str) -> None:
         """Submit a task."""
-        recipe, runs = self._arguments
-        self._runs[self._task.remote(recipe, name, runs)] = name
+        here, recipe, runs = self._arguments
+        self._runs[self._task.remote(here, recipe, name, runs)] = name
 
     def ended(self, seconds: float) -> list[Outcome]:
         """The tasks that have ended."""
-        done, _ = self._ray.wait(list(self._runs), num_returns=max(1, self.running), timeout=seconds)
+        if not self._runs:
+            time.sleep(seconds)
+            return []
+        done, _ = self._ray.wait(list(self._runs), num_returns=1, timeout=seconds)
         return [self._outcome(each) for each in done]
 
     def stop(self) -> list[Outcome]:
@@ -82,10 +98,17 @@ class RayEngine:
             return self._ray.get(reference)
         except self._ray.exceptions.TaskCancelledError:
             return Outcome(name, "cut off")
+        except self._ray.exceptions.RayTaskError as error:  # it could not even begin: the package is not there, say
+            return failed(name, error.cause)
         except self._ray.exceptions.RayError as error:  # worker, machine or memory lost
             return Outcome(name, "died", f"with {type(error).__name__}")
-        except Exception as error:  # noqa: BLE001 - one run's failure is its own; the rest goes on
-            return failed(name, error)
+
+
+def train_there(here: str, recipe: str, name: str, runs: str) -> Outcome:
+    """Train one run on a machine of the cluster, where a path in the recipe means what it means here."""
+    if os.path.isdir(here):
+        os.chdir(here)
+    return train_one(recipe, name, runs)
 
 
 def _ray() -> Any:  # noqa: ANN401 - Ray is loaded late
@@ -100,19 +123,34 @@ def _check(options: dict[str, Any]) -> None:
         kinds = OPTIONS.get(name)
         if kinds is None:
             raise ValueError(f"the engine ray has no option {name}; it has {', '.join(OPTIONS)}")
-        if not isinstance(value, kinds) or isinstance(value, bool) or (not isinstance(value, str) and value < 0):
-            raise ValueError(f"the option {name} of the engine ray must be a positive {_word(kinds)}, got {value!r}")
+        is_kind = isinstance(value, kinds) and not isinstance(value, bool)
+        if not is_kind or (not isinstance(value, str) and not 0 <= value < math.inf):
+            word = {str: "an address", int: "a whole number from 0 on"}.get(kinds, "a number from 0 on")
+            raise ValueError(f"the option {name} of the engine ray must be {word}, got {value!r}")
 
 
-def _word(kinds: object) -> str:
-    return "address" if kinds is str else "number"
+def _cpus_of_own(jobs: int | None, cpus: float) -> int:
+    """CPUs of a Ray that is started here: no more than there are, but for runs that share one because that is told."""
+    return cores() if jobs is None else min(max(cores(), jobs), max(1, math.ceil(jobs * cpus)))
 
 
-def _places(resources: dict[str, float], cpus: float, gpus: float) -> int:
-    places = [resources.get(kind, 0.0) / each for kind, each in (("CPU", cpus), ("GPU", gpus)) if each > 0]
-    if places and min(places) < 1:
-        raise ValueError(
-            f"a run asks for {cpus:g} CPUs and {gpus:g} GPUs, the cluster has "
-            f"{resources.get('CPU', 0):g} and {resources.get('GPU', 0):g}"
-        )
-    return int(min(places, default=1))
+def _begin(ray: Any, address: str | None, cpus: int) -> None:  # noqa: ANN401 - Ray is loaded late
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": True}
+    own = {} if address else {"num_cpus": cpus, "include_dashboard": False}
+    try:
+        with signals_kept():  # Ray would end this process on SIGTERM, with what it is at unsaved
+            ray.init(address=address or "local", **own, **quiet)
+    except SystemExit:  # Ray's answer to SIGTERM while it begins
+        raise StoppedError(signal.SIGTERM) from None
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"Ray: {' '.join(str(error).split())}") from None
+
+
+def _places(machines: Iterable[Mapping[str, float]], asked: Mapping[str, float]) -> int:
+    """How many runs there is room for at once; each must fit on one machine."""
+    asked = {kind: each for kind, each in asked.items() if each > 0}
+    places = sum(int(min((has.get(kind, 0.0) / each for kind, each in asked.items()), default=1)) for has in machines)
+    if places < 1:
+        told = ", ".join(f"{kind} {each:.12g}" for kind, each in asked.items())
+        raise ValueError(f"a run asks for {told}; no machine of the cluster has as much")
+    return places

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from evendistill.data.wording import one_line, shown
 from evendistill.experiments.engines.engine import Outcome, failed
 from evendistill.experiments.engines.stopping import stoppable
 from evendistill.experiments.spec import RunSpec
@@ -31,7 +32,7 @@ def train_until(recipe: str, name: str, runs: str, is_over: Callable[[], bool]) 
     from evendistill.experiments.run import train_run
     from evendistill.training.turns import drained_until
 
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)  # noqa: T201
+    warnings.showwarning = lambda message, *_: print(f"warning: {shown(one_line(message))}", file=sys.stderr)  # noqa: T201
     try:
         specs = _runs_of(recipe, os.stat(recipe).st_mtime_ns)
         if name not in specs:

@@ -1,5 +1,6 @@
 """Calibration of a teacher drawn: reliability of each class, its calibration term against its size, its shape."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from evendistill.data.wording import shown
 from evendistill.distillation.diagnose import Diagnosis
 from evendistill.experiments.sources import Source
 
@@ -25,7 +27,11 @@ def write_calibration(source: Source, found: Diagnosis, path: Path) -> None:
     Raises:
         ValueError: if the ending is none of these.
     """
-    with mpl.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}):
+    with (
+        mpl.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # who looks at it has fonts that this machine lacks
         figure = _drawn(source, found)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
@@ -37,7 +43,7 @@ def _drawn(source: Source, found: Diagnosis) -> Figure:
     colours = mpl.colormaps["viridis"]
     for place, label in enumerate(order):
         shade = colours(place / max(1, len(order) - 1))
-        _draw_reliability(left, found, label, shade, source.class_names[label])
+        _draw_reliability(left, found, label, shade, _words(source.class_names[label]))
         _draw_shape(right, found, label, shade)
     left.plot([0, 1], [0, 1], color="grey", linewidth=0.8, zorder=0)
     left.set(xlabel="probability of the class", ylabel="its frequency", title="Reliability, a line a class")
@@ -48,9 +54,13 @@ def _drawn(source: Source, found: Diagnosis) -> Figure:
     right.plot([0, largest], [0, largest], color="grey", linewidth=0.8, zorder=0)
     words = "p / π$^t$, the teacher's shape", "frequency / π, the shape that is seen"
     right.set(xlabel=words[0], ylabel=words[1], title="Shape: on the line is calibrated")
-    title = figure.suptitle(f"{source.name}, temperature {found.temperature:g}", fontsize="medium")
-    title.set_parse_math(False)  # a path may hold a dollar sign
+    figure.suptitle(_words(f"{source.name}, temperature {found.temperature:g}"), fontsize="medium")
     return figure
+
+
+def _words(text: str) -> str:
+    """Names as they can be drawn; a dollar sign is no beginning of mathematics."""
+    return shown(text).replace("$", r"\$")
 
 
 def _sizes(source: Source) -> Tensor:
@@ -77,7 +87,7 @@ def _draw_terms(axes: Axes, source: Source, found: Diagnosis) -> None:
     if len(sizes) <= MOST_NAMED:
         for label, name in enumerate(source.class_names):
             at = (float(sizes[label]), float(error[label]))
-            axes.annotate(name, at, textcoords="offset points", xytext=(4, 3), fontsize="x-small")
+            axes.annotate(_words(name), at, textcoords="offset points", xytext=(4, 3), fontsize="x-small")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     which = "examples here" if source.class_counts is None else "training examples"

@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column
 from rich.table import Table as Grid
+from rich.text import Text
 
+from evendistill.data.wording import shown
 from evendistill.experiments.ranking import Ranking
 from evendistill.maths.rank_correlation import RankCorrelation
 
@@ -37,7 +39,7 @@ def _print_one(entry: dict[str, Any]) -> None:
     for label, (recall, prior, marginal, error, lower, upper, ece) in enumerate(columns):
         shares = f"{100 * recall:.1f}", f"{100 * prior:.2f}", f"{100 * marginal:.2f}"
         variances = f"{entry['variance'][label]:.3g} / {entry['one_hot_variance'][label]:.3g}"
-        name = escape(entry["class_names"][label])
+        name = Text(shown(entry["class_names"][label]))
         term = f"{error:.3f} ({lower:.3f} to {upper:.3f})"
         grid.add_row(name, *shares, term, f"{100 * ece:.2f}", variances)
     console.print(grid)
@@ -65,7 +67,7 @@ def _print_several(found: dict[str, Any]) -> None:
         name = entry["name"]
         accuracies = f"{100 * entry['average_accuracy']:.1f}", f"{100 * entry['worst_class_accuracy']:.1f}"
         risks = f"{entry['joint']['worst']:.3f}", f"{entry['shifted_risk']:.3f}", f"{entry['worst']:.3f}"
-        grid.add_row(escape(name), *accuracies, *risks)
+        grid.add_row(Text(shown(name)), *accuracies, *risks)
     console.print(grid)
     console.print(
         f"ranked by the {WORDS[found['ranked_by']]}, estimated across folds; beside it, what a student would have "

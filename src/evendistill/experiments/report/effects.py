@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 
+from evendistill.data.wording import shown
 from evendistill.distillation.effects import Effects, effects
 from evendistill.distillation.effects_over_seeds import EffectsOverSeeds, over_seeds
 from evendistill.experiments.mends import STANDARD
@@ -124,9 +125,10 @@ def _trio(student: RunSpec, alone: RunSpec) -> tuple[RunSpec, RunSpec, RunSpec]:
 
 def _comparison(role: str, row: Row, alone: Row, trios: Sequence[tuple[RunSpec, ...]], runs: Path) -> Comparison:
     told = read_split(trios[0][0], runs, "test")
-    names = tuple(told["class_names"])
+    names = tuple(map(shown, told["class_names"]))
     seeds = tuple(_of_seed(trio, runs, len(names)) for trio in trios)
-    examples = read_json(runs / trios[0][1].folder_name / "data.json").get("training_examples")
+    told_data = read_json(runs / trios[0][1].folder_name / "data.json")
+    examples = told_data.get("training_examples") if isinstance(told_data, dict) else None
     return Comparison(
         role=role,
         title=row.title,
@@ -135,8 +137,12 @@ def _comparison(role: str, row: Row, alone: Row, trios: Sequence[tuple[RunSpec, 
         seeds=seeds,
         mean=over_seeds(seeds),
         class_names=names,
-        training_examples=None if examples is None else tuple(examples),
+        training_examples=tuple(examples) if _are_counts(examples, len(names)) else None,
     )
+
+
+def _are_counts(told: object, classes: int) -> TypeGuard[list[int]]:
+    return isinstance(told, list) and len(told) == classes and all(isinstance(each, int) for each in told)
 
 
 def _of_seed(trio: tuple[RunSpec, ...], runs: Path, classes: int) -> Effects:
@@ -145,6 +151,8 @@ def _of_seed(trio: tuple[RunSpec, ...], runs: Path, classes: int) -> Effects:
     for spec, (_, others) in zip(trio, found, strict=True):
         if not torch.equal(labels, others):
             raise ValueError(f"{trio[0].folder_name} and {spec.folder_name} were tested on different examples")
+    if any(int(each.max()) >= classes for pair in found for each in pair):
+        raise ValueError(f"{trio[0].folder_name} and its students know more classes than it names, {classes}")
     told = read_split(trio[0], runs, "test")
     margins = torch.tensor(
         [math.nan if each is None else each for each in told.get("margins", [])], dtype=torch.float64

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from evendistill.experiments.report.effects import Comparison, Section
-from evendistill.experiments.report.lines import markdown_table
+from evendistill.experiments.report.lines import as_words, markdown_table
 from evendistill.experiments.results import Estimate
 
 TITLE = "What distillation did to whom"
@@ -21,7 +21,7 @@ def effects_markdown(section: Section) -> str:
         return ""
     parts = [f"## {TITLE}", *explained(section)]
     for each in section.comparisons:
-        parts += [f"### {heading(each)}", " ".join(sentences(each)), _table(*class_lines(each))]
+        parts += [f"### {heading(each)}", as_words(" ".join(sentences(each))), _table(*class_lines(each))]
         parts += ["Mean of the k least recalls:", _table(*worst_k_lines(each))]
     if section.comparisons:
         parts += [f"Drawn in `{PICTURE}`."]
@@ -30,7 +30,7 @@ def effects_markdown(section: Section) -> str:
 
 def _table(head: list[str], body: list[list[str]]) -> str:
     """In Markdown; a bar in the name of a class is not the end of its cell."""
-    return markdown_table(head, [[entry.replace("|", "\\|") for entry in line] for line in body]).rstrip()
+    return markdown_table(head, [[as_words(entry) for entry in line] for line in body]).rstrip()
 
 
 def explained(section: Section) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from evendistill.data.wording import shown
 from evendistill.experiments.driving import TEACHER_FAILED
 from evendistill.experiments.engines.engine import Outcome
 from evendistill.experiments.sweep import Sweep
@@ -31,7 +32,7 @@ def print_failures(sweep: Sweep, failed: list[Outcome]) -> None:
         typer.echo("what has failed before was not tried again; --retry-failed does that", err=True)
     for error, names in causes.items():
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        typer.echo(f"failed: {names[0]}{others}: {error}", err=True)
+        typer.echo(f"failed: {names[0]}{others}: {shown(error)}", err=True)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def print_removable(items: Sequence[Removable]) -> None:
     console = Console()
     for item in items:
         line = f"{item.kind:<8} {human(item.bytes):>9}  {printable(str(item.path))}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(Text(line), soft_wrap=True)
     counts = {kind: sum(item.kind == kind for item in items) for kind in KINDS}
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     console.print(f"{told}: {human(sum(item.bytes for item in items))}", highlight=False, soft_wrap=True)
@@ -60,4 +60,4 @@ def human(count: float) -> str:
 
 
 def _steps(entry: Entry) -> str:
-    return "" if entry.step is None else f"{entry.step}/{entry.steps}"
+    return "" if entry.step is None or entry.steps is None else f"{entry.step}/{entry.steps}"

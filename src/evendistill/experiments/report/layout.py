@@ -16,13 +16,14 @@ def grid_of(table: Table) -> tuple[list[str], list[tuple[str, list[Row | None]]]
     titles = list(dict.fromkeys(row.student_title for row in table.rows))
     at = {(row.teacher, row.student_title): row for row in table.rows}
     if len(teachers) > max(MOST_ACROSS, len(titles)):
-        lines = [(_teacher(teacher), [at.get((teacher, title)) for title in titles]) for teacher in teachers]
+        lines = [(teacher_title(teacher), [at.get((teacher, title)) for title in titles]) for teacher in teachers]
         return ["teacher", *("alone" if title == "none" else f"{title} student" for title in titles)], lines
     lines = [(title, [at.get((teacher, title)) for teacher in teachers]) for title in titles]
-    return ["student", *map(_teacher, teachers)], lines
+    return ["student", *map(teacher_title, teachers)], lines
 
 
-def _teacher(name: str) -> str:
+def teacher_title(name: str) -> str:
+    """A teacher as tables and pictures name it."""
     return "no teacher" if name == "none" else f"{name} teacher"
 
 

@@ -1,162 +1,144 @@
 """The page: one HTML file that needs nothing else."""
 
-import math
 from html import escape
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from evendistill.experiments.report.claims import claims
+from evendistill.experiments.report.answer import answer
+from evendistill.experiments.report.details import details
 from evendistill.experiments.report.effects import Section
 from evendistill.experiments.report.effects_picture import write_effects
-from evendistill.experiments.report.effects_words import (
-    PICTURE,
-    TITLE,
-    class_lines,
-    explained,
-    heading,
-    sentences,
-    worst_k_lines,
-)
+from evendistill.experiments.report.effects_words import PICTURE
+from evendistill.experiments.report.exported import as_csv, as_latex
+from evendistill.experiments.report.html import data_block, scrolled
+from evendistill.experiments.report.key import key
 from evendistill.experiments.report.layout import caption, entry, grid_of
-from evendistill.experiments.report.methods import choice, methods, printed_beside, printed_words
-from evendistill.experiments.report.picture import frontier_figure, recall_rows, recalls_figure, write_frontier
-from evendistill.experiments.report.table import Table, to_ship
-from evendistill.experiments.report.verdict import verdict
+from evendistill.experiments.report.methods import choice
+from evendistill.experiments.report.picture import drawn, frontier_figure, recalls_figure, write_frontier
+from evendistill.experiments.report.provenance import provenance
+from evendistill.experiments.report.sections import effects_section, methods_section, printed_section, recalls_table
+from evendistill.experiments.report.table import Row, Table
+from evendistill.experiments.report.teachers import teachers_section
 from evendistill.experiments.report.written import write_markdown
 from evendistill.storage.files import write_bytes
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-h1 { margin-bottom: 0; } .answer { font-size: 1.1rem; background: #f3f5f9; padding: 1rem; border-radius: .5rem; }
-table { border-collapse: collapse; width: 100%; } th, td { padding: .35rem .4rem; text-align: right; }
-th:first-child, td:first-child { text-align: left; } tr { border-bottom: 1px solid #ddd; }
-.selected { font-weight: bold; background: #fff3cd; } figure { margin: 1rem 0; overflow-x: auto; }
-code { font-size: .9em; }
-.scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; }
-"""
+PLAIN = {"displayModeBar": False, "responsive": True}
+NOTHING_FROM_OUTSIDE = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
-def write_report(table: Table, folder: Path, *, command: str, effects: Section = Section()) -> Path:  # noqa: B008
-    """Write the page, the table in Markdown and the pictures.
+def write_report(
+    table: Table,
+    folder: Path,
+    *,
+    runs: Path,
+    command: str,
+    effects: Section = Section(),  # noqa: B008 - frozen
+    ranking: dict[str, Any] | None = None,
+) -> Path:
+    """Write the page, and the same tables and pictures for papers and spreadsheets.
 
     Args:
         table: of a finished sweep.
         folder: made if need be.
+        runs: folder of all runs.
         command: what regenerates the numbers.
         effects: what distillation did to whom.
+        ranking: how teachers rank, as ``diagnose`` left it; None if it has not been asked.
 
     Returns:
         The page.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for link in filter(Path.is_symlink, list(folder.iterdir())):  # others may have sent it: it could lead to any file
+        link.unlink()
     write_markdown(table, folder / "table.md", command=command, effects=effects)
+    write_bytes(folder / "table.csv", as_csv(table).encode())
+    write_bytes(folder / "table.tex", as_latex(table).encode())
     write_frontier(table, folder / "frontier.svg")
     if effects.comparisons:
         write_effects(effects, folder / PICTURE)
+    more = effects_section(effects, folder / PICTURE) + teachers_section(ranking, table)
     page = folder / "index.html"
-    write_bytes(page, _page(table, command, _html_effects(effects, folder / PICTURE)).encode())
+    write_bytes(page, _page(table, runs, command, more).encode())
     return page
 
 
-def _page(table: Table, command: str, effects: str) -> str:
-    frontier = frontier_figure(table).to_html(full_html=False, include_plotlyjs=True, config={"displayModeBar": False})
-    recalls = recalls_figure(table).to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
-    title = escape(table.name)
+def _page(table: Table, runs: Path, command: str, more: str) -> str:
+    title, rows = escape(table.name), drawn(table)
+    first = next((position for position, row in enumerate(rows) if row.selected), 0)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}: which student to ship</title><style>{STYLE}</style></head><body><main>
-<h1>{title}</h1>
-<p>Which student to ship, so that no class is left behind?</p>
-<p class="answer">{escape(verdict(table))}</p>
-<p>{escape(to_ship(table))}</p>
-<h2>Average against {escape(table.robust_name)}</h2>
-<figure>{frontier}</figure>
-<h2>Every combination</h2>
-<p>{escape(caption(table))}</p>
-<div class="scroll">{_html_table(table)}</div>
-{_html_printed(table)}{_html_methods(table)}<h2>Recall of each {table.kind}</h2>
-<figure>{recalls}</figure>
-<div class="scroll">{_html_recalls(table)}</div>
-{effects}<h2>How to regenerate these numbers</h2>
-<p><code>{escape(command)}</code></p>
-</main></body></html>
+<meta http-equiv="Content-Security-Policy" content="{NOTHING_FROM_OUTSIDE}">
+<title>{title}: which student to ship</title><style>{_asset("page.css")}</style></head><body data-first="{first}">
+<header><h1>{title}</h1><p class="soft">Which student to ship, so that no class is left behind?</p></header><main>
+{answer(table)}
+{_html_frontier(table)}
+<section><h2>Every combination</h2><p>{escape(caption(table))}</p>
+{_html_table(table)}
+<h3>One line each, to be sorted</h3>
+{_html_sortable(rows, table)}</section>
+{printed_section(table)}{methods_section(table)}<section><h2>Recall of each {table.kind}</h2>
+<figure role="img" aria-label="recall of each {table.kind}; the table below has the numbers">{_recalls(table)}</figure>
+{recalls_table(table)}</section>
+{more}{provenance(table, runs, command)}
+</main><footer>Made by evendistill. The same tables lie beside this page: table.md, table.csv, table.tex, frontier.svg.
+</footer>
+{data_block("names", list(table.class_names))}{data_block("rows", details(rows, table, runs))}
+<script>{_asset("page.js")}</script></body></html>
 """
 
 
+def _asset(name: str) -> str:
+    return resources.files("evendistill.experiments.report").joinpath(f"assets/{name}").read_text(encoding="utf-8")
+
+
+def _recalls(table: Table) -> str:
+    return recalls_figure(table).to_html(full_html=False, include_plotlyjs=False, config=PLAIN, div_id="recalls")
+
+
+def _html_frontier(table: Table) -> str:
+    told = {"full_html": False, "include_plotlyjs": True, "config": PLAIN, "div_id": "frontier"}
+    return f"""<section><h2>Average against {escape(table.robust_name)}</h2>
+<p class="soft">A click on a point, or on a name in the list below, shows that combination. Drawing a box with the mouse
+enlarges what is in it, a double click goes back.</p><div class="beside">
+<div class="drawing">
+<figure role="img" aria-label="average accuracy against {escape(table.robust_name)} of every combination; the list
+below has the numbers">{frontier_figure(table).to_html(**told)}</figure>{key(table)}</div>
+<div class="panel" id="panel" role="region" tabindex="-1" aria-labelledby="panel-title">
+<h3 id="panel-title" aria-live="polite">No combination</h3><div id="panel-facts"></div>
+<h3>Recall of each {table.kind} on test, %</h3><div id="panel-recalls"></div>
+<div id="multipliers-part" hidden><h3>Multipliers over training</h3><div id="multipliers" role="img"></div>
+<div class="key" id="multipliers-key"></div></div>
+<h3>Take it away</h3><pre tabindex="0"><code id="panel-command"></code></pre>
+<details><summary>What the run was told</summary><pre id="panel-spec" tabindex="0"></pre></details>
+</div></div></section>"""
+
+
+def _html_sortable(rows: tuple[Row, ...], table: Table) -> str:
+    names = ["combination", f"{table.robust_name} %", "average accuracy %", f"{table.robust_name} on validation %"]
+    names.append("hyper-parameters")
+    head = "".join(f'<th scope="col"><button type="button">{escape(name)}</button></th>' for name in names)
+    body = ""
+    for position, row in enumerate(rows):
+        title = escape(row.title + (" ★" if row.selected else ""))
+        body += f'<tr data-row="{position}"><th scope="row" data-value="{title}">'
+        body += f'<button type="button" data-row="{position}">{title}</button></th>'
+        for found in (row.test.robust, row.test.average, row.validation.robust):
+            body += f'<td data-value="{found.mean:.6f}">{escape(found.percent())}</td>'
+        told = escape(choice(row.cell))
+        body += f'<td data-value="{told}">{told}</td></tr>'
+    whole = f'<table class="sortable"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return scrolled(whole, "table of every combination")
+
+
 def _html_table(table: Table) -> str:
-    columns, lines = grid_of(table)
+    columns, rows_of = grid_of(table)
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
     body = ""
-    for title, rows in lines:
-        marks = [" class='selected'" if row and row.selected else "" for row in rows]
+    for title, rows in rows_of:
+        marks = [' class="selected"' if row and row.selected else "" for row in rows]
         entries = "".join(f"<td{mark}>{escape(entry(row))}</td>" for mark, row in zip(marks, rows, strict=True))
         body += f'<tr><th scope="row">{escape(title)}</th>{entries}</tr>'
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _html_printed(table: Table) -> str:
-    """What was printed of these combinations; nothing if nothing was."""
-    body = [(title, [measured, published], False) for title, measured, published in printed_beside(table)]
-    if not body:
-        return ""
-    head = ["combination", "measured", "printed"]
-    return f'<h2>Measured beside printed</h2>\n<div class="scroll">{_lines(head, body)}</div>\n'
-
-
-def _html_methods(table: Table) -> str:
-    """Table 2 and the paper's claims; nothing if the recipe names no baselines."""
-    if not table.baselines:
-        return ""
-    head = ["method", table.robust_name, "average accuracy", f"{table.robust_name} on validation", "chosen there"]
-    head += ["printed"] if table.published else []
-    body = []
-    for row in methods(table):
-        found = [row.test.robust.percent(), row.test.average.percent(), row.validation.robust.percent()]
-        found += [choice(row.cell), *([printed_words(row, table)] if table.published else [])]
-        body.append((row.title, found, row.selected))
-    said = [(claim.text, [claim.verdict, claim.evidence], False) for claim in claims(table)]
-    return (
-        "<h2>Beside what others would use</h2>\n"
-        f'<div class="scroll">{_lines(head, body)}</div>\n'
-        "<h2>What the paper claims, and what these numbers say</h2>\n"
-        f'<div class="scroll">{_lines(["claim", "here", "numbers"], said)}</div>\n'
-    )
-
-
-def _html_effects(section: Section, picture: Path) -> str:
-    """What distillation did to whom; nothing if there is nothing to compare."""
-    if not section:
-        return ""
-    parts = [f"<h2>{TITLE}</h2>", *(f"<p>{escape(said)}</p>" for said in explained(section))]
-    if section.comparisons:
-        drawn = picture.read_text("utf-8")
-        parts.append(f"<figure>{drawn[drawn.index('<svg') :]}</figure>")
-    for each in section.comparisons:
-        parts += [f"<h3>{escape(heading(each))}</h3>", f"<p>{escape(' '.join(sentences(each)))}</p>"]
-        for head, body in (class_lines(each), worst_k_lines(each)):
-            rows = [(name, entries, False) for name, *entries in body]
-            parts.append(f'<div class="scroll">{_lines(head, rows)}</div>')
-    return "\n".join(parts) + "\n"
-
-
-def _lines(head: list[str], body: list[tuple[str, list[str], bool]]) -> str:
-    top = "".join(f'<th scope="col">{escape(word)}</th>' for word in head)
-    rows = ""
-    for title, entries, is_selected in body:
-        mark = " class='selected'" if is_selected else ""
-        cells = "".join(f"<td>{escape(text)}</td>" for text in entries)
-        rows += f'<tr{mark}><th scope="row">{escape(title)}</th>{cells}</tr>'
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _html_recalls(table: Table) -> str:
-    columns = recall_rows(table)
-    head = "".join(f'<th scope="col">{escape(label)}</th>' for label, _ in columns)
-    body = ""
-    for label, name in enumerate(table.class_names):
-        entries = "".join(f"<td>{_percent(row.test.recalls[label])}</td>" for _, row in columns)
-        body += f'<tr><th scope="row">{escape(name)}</th>{entries}</tr>'
-    return f'<table><thead><tr><th scope="col">{table.kind}</th>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _percent(recall: float) -> str:
-    return "absent" if math.isnan(recall) else f"{100 * recall:.1f}"
+    whole = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return scrolled(whole, "table of students and teachers")

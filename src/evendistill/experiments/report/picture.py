@@ -1,14 +1,17 @@
 """The picture of a table: average against worst-class accuracy of every cell, the Pareto frontier drawn."""
 
+from html import escape
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from evendistill.experiments.frontier import pareto_front
+from evendistill.experiments.report.layout import teacher_title
 from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.table import Row, Table
 
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5")
-SHAPES = (
+SHAPES: tuple[tuple[str, Any], ...] = (
     ("x", "x"),
     ("circle", "o"),
     ("square", "s"),
@@ -21,8 +24,10 @@ SHAPES = (
     ("diamond-tall", "d"),
     ("cross", "P"),
     ("triangle-left", "<"),
+    ("triangle-right", ">"),
+    ("hexagram", (6, 1, 0)),
 )
-OPEN_SHAPES = (
+OPEN_SHAPES: tuple[tuple[str, Any], ...] = (
     ("pentagon-open", "p"),
     ("hexagon-open", "h"),
     ("diamond-tall-open", "d"),
@@ -37,6 +42,10 @@ OPEN_SHAPES = (
     ("triangle-down-open", "v"),
 )
 LEGEND_LINE = 0.22  # inches
+GREY = "#7a808c"  # seen on white and on black
+MOST_TICKS, LONGEST_TICK = 25, 20
+HOVER = "%{text}<br>average %{x:.1f} %, worst %{y:.1f} %<extra></extra>"
+LAYOUT: dict[str, Any] = {"template": "simple_white", "font": {"family": "system-ui, sans-serif"}}
 
 
 def points(rows: tuple[Row, ...]) -> list[tuple[float, float]]:
@@ -50,56 +59,58 @@ def front(table: Table) -> list[tuple[float, float]]:
     return sorted({at[position] for position in pareto_front(at)})
 
 
+def drawn(table: Table) -> tuple[Row, ...]:
+    """Every row that is a point of the picture, and the chosen settings of methods."""
+    points_of = [*table.rows, *(row for rows in baselines(table).values() for row in rows)]
+    folders = {tuple(row.folders) for row in points_of}
+    return (*points_of, *(row for row in table.baselines if tuple(row.folders) not in folders))
+
+
 def frontier_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
-    """The picture for the page, every point with its name and errors."""
+    """The picture for the page, every point with its name, its errors and its place among what is shown."""
     import plotly.graph_objects as go
 
-    figure = go.Figure()
-    at = front(table)
-    figure.add_scatter(
-        x=[x for x, _ in at],
-        y=[y for _, y in at],
-        mode="lines+markers",
-        name="Pareto frontier",
-        line={"color": "#777"},
-        marker={"symbol": "circle-open", "size": 18},
-    )
-    for colour, (teacher, rows) in zip(COLOURS * 9, _by_teacher(table).items(), strict=False):
+    figure, place = go.Figure(), {id(row): position for position, row in enumerate(drawn(table))}
+    marks = shapes(table)
+    _draw_front(figure, table)
+    for rows, colour in zip(_by_teacher(table).values(), colours(table).values(), strict=True):
         x, y = zip(*points(tuple(rows)), strict=True)
         figure.add_scatter(
             x=x,
             y=y,
             mode="markers",
-            name=f"{teacher} teacher",
-            legendgroup=teacher,
-            text=[row.title for row in rows],
+            text=[escape(row.title) for row in rows],
+            customdata=[place[id(row)] for row in rows],
             error_x={"array": [_se(row.test.average.se) for row in rows], "thickness": 1},
             error_y={"array": [_se(row.test.robust.se) for row in rows], "thickness": 1},
-            marker={"color": colour, "size": 11, "symbol": [shapes(table)[row.student_title][0] for row in rows]},
-            hovertemplate="%{text}<br>average %{x:.1f} %, worst %{y:.1f} %<extra></extra>",
+            marker={"color": colour, "size": 11, "symbol": [marks[row.student_title][0] for row in rows]},
+            hovertemplate=HOVER,
         )
     for number, (title, rows) in enumerate(baselines(table).items()):
         x, y = zip(*points(tuple(rows)), strict=True)
-        mark = {"color": "#222", "size": 9, "symbol": OPEN_SHAPES[number % len(OPEN_SHAPES)][0]}
+        mark = {"color": GREY, "size": 9, "symbol": OPEN_SHAPES[number % len(OPEN_SHAPES)][0]}
         said = [f"{title}<br>{choice(row.cell)}" for row in rows]
-        shown = "%{text}<br>average %{x:.1f} %, worst %{y:.1f} %<extra></extra>"
-        figure.add_scatter(x=x, y=y, mode="markers", name=title, text=said, marker=mark, hovertemplate=shown)
-    for title, (symbol, _) in shapes(table).items():
-        name = "teacher alone" if title == "none" else f"{title} student"
-        mark = {"color": "#777", "size": 9, "symbol": symbol}
-        figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=mark)
+        told = {"text": said, "customdata": [place[id(row)] for row in rows]}
+        figure.add_scatter(x=x, y=y, mode="markers", marker=mark, hovertemplate=HOVER, **told)
     if chosen := table.selected:
+        arrow = {"showarrow": True, "arrowhead": 0, "arrowcolor": GREY, "ax": 0, "ay": -40}
         ((x, y),) = points((chosen,))
-        figure.add_annotation(x=x, y=y, text="selected on validation", showarrow=True, arrowhead=0, ax=0, ay=-40)
+        figure.add_annotation(x=x, y=y, text="selected on validation", **arrow)
     figure.update_layout(
-        template="simple_white",
+        LAYOUT,
         xaxis_title="average accuracy on test (%)",
         yaxis_title=f"{table.robust_name} on test (%)",
-        legend={"orientation": "h", "y": -0.2},
-        margin={"t": 20, "r": 10},
-        height=480,
+        showlegend=False,
+        margin={"t": 20, "r": 10, "b": 60, "l": 60},
+        height=440,
     )
     return figure
+
+
+def _draw_front(figure: Any, table: Table) -> None:  # noqa: ANN401 - a plotly figure
+    x, y = zip(*front(table), strict=True)
+    ring = {"symbol": "circle-open", "size": 18}
+    figure.add_scatter(x=x, y=y, mode="lines+markers", line={"color": GREY}, marker=ring, hoverinfo="skip")
 
 
 def recalls_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
@@ -107,26 +118,41 @@ def recalls_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    names = list(table.class_names)
+    names = [escape(name, quote=False) for name in table.class_names]  # plotly draws elements that it finds in text
     for colour, (label, row) in zip(COLOURS, recall_rows(table), strict=False):
-        figure.add_bar(x=names, y=[100 * recall for recall in row.test.recalls], name=label, marker_color=colour)
+        told = {"name": label, "text": names, "textposition": "none", "marker": {"color": colour, "line": {"width": 0}}}
+        figure.add_bar(
+            x=list(range(len(names))),
+            y=[100 * recall for recall in row.test.recalls],
+            hovertemplate="%{text}: %{y:.1f} %<extra>%{fullData.name}</extra>",
+            **told,
+        )
+    ticks = range(0, len(names), -(-len(names) // MOST_TICKS))
     figure.update_layout(
-        template="simple_white",
+        LAYOUT,
         barmode="group",
-        xaxis={"title": table.kind, "type": "category"},
+        xaxis={"title": table.kind, "tickvals": list(ticks), "ticktext": [_tick(table, label) for label in ticks]},
         yaxis_title="recall on test (%)",
-        legend={"orientation": "h", "y": -0.2},
-        margin={"t": 20, "r": 10},
-        height=380,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        margin={"t": 20, "r": 10, "l": 60},
+        height=400,
     )
     return figure
 
 
+def _tick(table: Table, label: int) -> str:
+    name = table.class_names[label]
+    return escape(name if len(name) <= LONGEST_TICK else f"{name[: LONGEST_TICK - 1]}…", quote=False)
+
+
 def recall_rows(table: Table) -> list[tuple[str, Row]]:
-    """Whose recalls stand beside each other: the selected student's, its teacher's, standard distillation's."""
+    """Whose recalls stand beside each other: the selected student's, its teacher's, standard distillation's.
+
+    Those of the first rows if nothing is selected.
+    """
     chosen = table.selected
     if chosen is None:
-        return [(row.title, row) for row in table.rows]
+        return [(row.title, row) for row in table.rows[: len(COLOURS)]]
     pairs = [("its teacher", table.find(chosen.teacher, "none")), ("selected student", chosen)]
     plain = table.find("standard", "standard")
     pairs += [("standard distillation", plain)] if plain is not chosen else []
@@ -143,22 +169,9 @@ def write_frontier(table: Table, path: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}):
         lines = 2 + len(baselines(table)) + len(_by_teacher(table)) + len(shapes(table))
         figure, axes = pyplot.subplots(figsize=(7.2, max(4.6, LEGEND_LINE * lines)), layout="constrained")
-        at = front(table)
-        axes.plot(
-            [x for x, _ in at],
-            [y for _, y in at],
-            "o-",
-            color="black",
-            linewidth=1,
-            fillstyle="none",
-            markersize=13,
-            label="Pareto frontier",
-        )
-        colours = dict(zip(_by_teacher(table), COLOURS * 9, strict=False))
-        for row, (x, y) in zip(table.rows, points(table.rows), strict=True):
-            errors = {"xerr": _se(row.test.average.se), "yerr": _se(row.test.robust.se)}
-            marker, colour = shapes(table)[row.student_title][1], colours[row.teacher]
-            axes.errorbar(x, y, errors["yerr"], errors["xerr"], fmt=marker, color=colour, elinewidth=0.6, markersize=7)
+        ring = {"color": "black", "linewidth": 1, "fillstyle": "none", "markersize": 13}
+        axes.plot(*zip(*front(table), strict=True), "o-", label="Pareto frontier", **ring)
+        _draw_rows(axes, table)
         for label, row in (("selected on validation", table.selected), ("standard distillation", _plain(table))):
             if row is not None:
                 arrow = {"arrowstyle": "-", "linewidth": 0.6}
@@ -168,10 +181,11 @@ def write_frontier(table: Table, path: Path) -> None:
             x, y = zip(*points(tuple(rows)), strict=True)
             mark = OPEN_SHAPES[number % len(OPEN_SHAPES)][1]
             axes.plot(x, y, mark, color="#222", fillstyle="none", markersize=6, linestyle="none", label=title)
-        for teacher, colour in colours.items():
-            axes.plot([], [], "o", color=colour, label=f"{teacher} teacher")
+        for teacher, colour in colours(table).items():
+            axes.plot([], [], "o", color=colour, label=teacher_title(teacher))
         for title, (_, marker) in shapes(table).items():
-            axes.plot([], [], marker, color="#777", label="teacher alone" if title == "none" else f"{title} student")
+            name = "teacher alone" if title == "none" else f"{title} student"
+            axes.plot([], [], marker=marker, linestyle="none", color="#777", label=name)
         axes.set(xlabel="average accuracy on test (%)", ylabel=f"{table.robust_name} on test (%)")
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside right upper", frameon=False)
@@ -179,10 +193,25 @@ def write_frontier(table: Table, path: Path) -> None:
         pyplot.close(figure)
 
 
-def shapes(table: Table) -> dict[str, tuple[str, str]]:
+def _draw_rows(axes: Any, table: Table) -> None:  # noqa: ANN401 - matplotlib's axes
+    marks = shapes(table)
+    for rows, colour in zip(_by_teacher(table).values(), colours(table).values(), strict=True):
+        x, y = zip(*points(tuple(rows)), strict=True)
+        errors = [[_se(row.test.robust.se) for row in rows], [_se(row.test.average.se) for row in rows]]
+        axes.errorbar(x, y, *errors, fmt="none", ecolor=colour, elinewidth=0.6)
+        for row, *at in zip(rows, x, y, strict=True):
+            axes.plot(*at, marker=marks[row.student_title][1], linestyle="none", color=colour, markersize=7)
+
+
+def colours(table: Table) -> dict[str, str]:
+    """A colour for each teacher."""
+    return dict(zip(_by_teacher(table), cycle(COLOURS), strict=False))
+
+
+def shapes(table: Table) -> dict[str, tuple[str, Any]]:
     """A mark for each kind of student, as plotly and as matplotlib name it."""
     titles = dict.fromkeys(row.student_title for row in table.rows)
-    return dict(zip(titles, SHAPES * 99, strict=False))
+    return dict(zip(titles, cycle(SHAPES), strict=False))
 
 
 def baselines(table: Table) -> dict[str, list[Row]]:

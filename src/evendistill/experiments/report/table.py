@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from evendistill.data.wording import shown
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.frontier import pareto_front
 from evendistill.experiments.results import Found, interval_of, judged, read_split, summarise
@@ -153,7 +154,7 @@ def make_table(sweep: Sweep) -> Table:
     return Table(
         grid.name,
         tuple(row for row in rows if row.cell.baseline is None),
-        tuple(judged(first).get("names", first["class_names"])),
+        tuple(map(shown, judged(first).get("names", first["class_names"]))),
         grid.seeds,
         k,
         grid.teacher_seed == "matched",

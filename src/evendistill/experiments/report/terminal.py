@@ -6,7 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
+from rich.text import Text
 
+from evendistill.data.wording import shown
 from evendistill.experiments.report.claims import claims
 from evendistill.experiments.report.layout import caption, entry, grid_of
 from evendistill.experiments.report.methods import choice, methods
@@ -33,7 +35,7 @@ def print_table(table: Table, page: Path) -> None:
     print_methods(table)
     console.print(verdict(table), highlight=False)
     console.print(to_ship(table), highlight=False, soft_wrap=True)
-    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    console.print(Text(f"report: {shown(page)}"), soft_wrap=True)
 
 
 def print_methods(table: Table) -> None:

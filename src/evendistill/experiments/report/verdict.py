@@ -10,14 +10,18 @@ def verdict(table: Table) -> str:
         return f"Nothing was selected: {table.why_not}."
     if chosen is None:
         return "There are no students to choose from."
-    sentences = [_choice(table, chosen, plain)]
+    return " ".join([_choice(table, chosen, plain), *reservations(table, chosen)])
+
+
+def reservations(table: Table, chosen: Row) -> list[str]:
+    """How far to trust the choice, in sentences."""
     gap = 100 * (chosen.validation.robust.mean - chosen.test.robust.mean)
     overfitted = gap > 0 and _judged_itself(chosen)
-    sentences.append(
+    sentences = [
         f"On validation it had {chosen.validation.robust.percent()} %, so {abs(gap):.1f} points "
         f"{'did not carry over to' if gap > 0 else 'were added on'} the test set"
         + (": the same examples moved the multipliers and made the choice." if overfitted else ".")
-    )
+    ]
     if table.interval is not None and table.robust_k == 1:
         sentences.append(
             f"Of the run to ship the worst {table.kind} lies between {100 * table.interval.lower:.1f} and "
@@ -27,7 +31,7 @@ def verdict(table: Table) -> str:
         sentences.append(
             f"On test the {best.title} did better ({best.test.robust.percent()} %), but validation did not say so."
         )
-    return " ".join([*sentences, _limits(table)])
+    return [*sentences, _limits(table)]
 
 
 def _choice(table: Table, chosen: Row, plain: Row | None) -> str:

@@ -6,9 +6,11 @@ from evendistill.experiments.report.claims import claims_markdown
 from evendistill.experiments.report.effects import Section
 from evendistill.experiments.report.effects_words import effects_markdown
 from evendistill.experiments.report.layout import caption, markdown
+from evendistill.experiments.report.lines import as_code
 from evendistill.experiments.report.methods import methods_markdown, printed_markdown
 from evendistill.experiments.report.table import Table
 from evendistill.experiments.report.verdict import verdict
+from evendistill.storage.files import write_bytes
 
 TABLE_2 = (
     "Every method under the same data, networks, schedule and seeds; its hyper-parameters are those with the best "
@@ -19,7 +21,7 @@ TABLE_2 = (
 
 def write_markdown(table: Table, path: Path, *, command: str, effects: Section = Section()) -> None:  # noqa: B008
     """Write the tables to a file, with their caption, the verdict, and the command that regenerates them."""
-    parts = [f"{markdown(table)}\n{caption(table)} Regenerate with `{command}`.\n"]
+    parts = [f"{markdown(table)}\n{caption(table)} Regenerate with {as_code(command)}.\n"]
     if beside := printed_markdown(table):
         parts += [f"## Measured beside printed\n\n{beside}"]
     if table.baselines:
@@ -28,4 +30,4 @@ def write_markdown(table: Table, path: Path, *, command: str, effects: Section =
         parts += [f"## In words\n\n{verdict(table)}\n"]
     if compared := effects_markdown(effects):
         parts += [compared]
-    path.write_text("\n".join(parts), encoding="utf-8")
+    write_bytes(path, "\n".join(parts).encode())

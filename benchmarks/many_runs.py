@@ -1,0 +1,119 @@
+"""Seconds that ``status`` and ``report`` take over ten thousand finished runs, made up here rather than trained.
+
+Run with ``python -m benchmarks.many_runs``. Two folders: one recipe that asks for all ten thousand, and a small recipe
+whose runs lie among ten thousand. The floor is reading every file that has to be read, in one process.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from evendistill.experiments.spec import RunSpec
+from evendistill.experiments.sweep import Sweep
+from evendistill.storage.files import digest, json_bytes
+
+CLASSES = 10
+TENTHS = [round(0.1 * tenth, 1) for tenth in range(10)]
+
+
+def recipe(seeds: int, name: str) -> str:
+    """Teachers and students of ten trade-offs at five temperatures: 960 runs a seed."""
+    return json.dumps(
+        {
+            "name": name,
+            "data": {"source": "digits", "imbalance": 20},
+            "training": {"epochs": 2},
+            "teachers": {"network": {"kind": "mlp", "hidden": [8]}, "objectives": {"alphas": TENTHS}},
+            "students": {
+                "network": {"kind": "mlp", "hidden": [4]},
+                "objectives": {"alphas": TENTHS},
+                "temperatures": [1, 2, 3, 5, 7],
+            },
+            "seeds": seeds,
+        }
+    )
+
+
+def finish(spec: RunSpec, runs: Path, chance: random.Random) -> None:
+    """A run folder as a run leaves it, with made-up findings."""
+    folder = runs / spec.folder_name
+    folder.mkdir()
+    files = {name: json_bytes(_found(chance)) for name in ("validation.json", "test.json")}
+    files |= {"model.safetensors": chance.randbytes(3000), "data.json": json_bytes({"fingerprint": "made-up"})}
+    for name, payload in files.items():
+        (folder / name).write_bytes(payload)
+    (folder / "DONE").write_bytes(json_bytes({name: digest(payload) for name, payload in files.items()}))
+    (folder / "spec.json").write_bytes(json_bytes(spec.canonical()))
+    (folder / "env.json").write_bytes(json_bytes({"host": "made-up", "pid": 1}))
+    (folder / "metrics.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n')
+    (folder / "log.jsonl").write_text('{"event": "began"}\n{"event": "finished"}\n')
+    (folder / ".lock").touch()
+
+
+def _found(chance: random.Random) -> dict[str, object]:
+    total = [45] * CLASSES
+    correct = [chance.randint(20, 45) for _ in total]
+    recalls = [right / of for right, of in zip(correct, total, strict=True)]
+    told = {"recalls": recalls, "average_accuracy": sum(correct) / sum(total), "correct": correct, "total": total}
+    return told | {"class_names": [str(label) for label in range(CLASSES)], "margins": recalls}
+
+
+def seconds(*arguments: str | Path, repeats: int) -> list[float]:
+    """Wall seconds of a command, from start to end."""
+    found = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "evendistill", *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True)
+        found.append(round(time.perf_counter() - start, 2))
+    return found
+
+
+def floor(runs: Path) -> float:
+    """Seconds to read every validation, test and DONE file once."""
+    start = time.perf_counter()
+    for folder in runs.glob("*-*"):
+        for name in ("validation.json", "test.json", "DONE"):
+            (folder / name).read_bytes()
+    return round(time.perf_counter() - start, 2)
+
+
+def main() -> None:
+    """Make the folders, time the commands, print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=11)
+    parser.add_argument("--repeats", type=int, default=3)
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        runs, chance = folder / "runs", random.Random(0)
+        for name, seeds in (("all", told.seeds), ("few", 1)):
+            (folder / f"{name}.yaml").write_text(recipe(seeds, name))
+        needed = Sweep.read(folder / "all.yaml", runs).needed
+        runs.mkdir()
+        for spec in needed.values():
+            finish(spec, runs, chance)
+        again = {"repeats": told.repeats}
+        print(
+            json.dumps(
+                {
+                    "folders": len(needed),
+                    "start of Python and torch": seconds("evaluate", "--help", repeats=1)[0],
+                    "floor of reading": floor(runs),
+                    "status": seconds("status", runs, **again),
+                    "status --json": seconds("status", runs, "--json", **again),
+                    "report of all": seconds("report", folder / "all.yaml", "--out", runs, **again),
+                    "report of 960 among them": seconds("report", folder / "few.yaml", "--out", runs, **again),
+                },
+                indent=2,
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What a file of results must look like: checksums say who wrote it last, not that it was this program."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+OF_EACH_CLASS = ("recalls", "class_names", "names", "correct", "total", "margins")
+LARGEST = 2**53
+ROUNDING = 1e-9
+WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def as_evidence(told: Any, *, is_named: bool = False) -> dict[str, Any]:  # noqa: ANN401 - JSON is what it is
+    """What a run found on one split, as it was read.
+
+    Args:
+        told: a value read from JSON.
+        is_named: whether it must name the classes.
+
+    Raises:
+        ValueError: if it has no recalls and averages, or they do not go together.
+    """
+    if not isinstance(told, dict) or (is_named and "class_names" not in told):
+        raise ValueError("there are no classes")
+    _check(told)
+    if "groups" in told:
+        _check(told["groups"])
+    return told
+
+
+def as_classes(values: Tensor | None) -> Tensor:
+    """Numbers of classes ``(N,)``.
+
+    Raises:
+        ValueError: if they are none.
+    """
+    if values is None or values.dtype not in WHOLE or values.ndim != 1 or not len(values) or int(values.min()) < 0:
+        raise ValueError("there are no numbers of classes, one for each example")
+    return values.long()
+
+
+def _check(part: Any) -> None:  # noqa: ANN401 - JSON is what it is
+    if not isinstance(part, dict) or not _are_numbers([part.get("average_accuracy")], 0, 1):
+        raise ValueError("there is no average accuracy")
+    lists = [part[name] for name in OF_EACH_CLASS if name in part]
+    if not all(isinstance(each, list) for each in lists) or not part.get("recalls"):
+        raise ValueError("there are no recalls")
+    if len({len(each) for each in lists}) > 1:
+        raise ValueError("there are lists of different lengths")
+    numbers = {"recalls": (0, 1), "margins": (-1, 1), "correct": (0, LARGEST), "total": (0, LARGEST)}
+    for name, (least, most) in numbers.items():
+        may_lack = name in ("recalls", "margins")  # of a class without examples
+        if not _are_numbers([each for each in part.get(name, []) if each is not None or not may_lack], least, most):
+            raise ValueError(f"{name} are not numbers from {least} to {most}")
+
+
+def _are_numbers(values: list[Any], least: float, most: float) -> bool:
+    return all(
+        isinstance(each, int | float) and not isinstance(each, bool) and least - ROUNDING <= each <= most + ROUNDING
+        for each in values
+    )

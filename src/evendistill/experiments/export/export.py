@@ -1,0 +1,127 @@
+"""From a finished run to a folder that others can use, checked before it is there."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evendistill.data.images import ImageDataset
+from evendistill.data.streamed import StreamedImages
+from evendistill.data.view import View
+from evendistill.experiments.export.agreement import (
+    Agreement,
+    compare,
+    inputs_at,
+    onnx_scores,
+    some_rows,
+    torch_scores,
+)
+from evendistill.experiments.export.card import card
+from evendistill.experiments.export.finished import Finished, read_finished
+from evendistill.experiments.export.folding import folded
+from evendistill.experiments.export.load import WEIGHTS, load_exported
+from evendistill.experiments.export.onnxfile import INPUTS, SCORES, check_packages, onnx_bytes
+from evendistill.experiments.export.place import CONFIG, check_place, written_whole
+from evendistill.experiments.export.served import Served
+from evendistill.experiments.export.structure import OTHERS, structure
+from evendistill.experiments.networks import fresh_network
+from evendistill.storage.files import digest, json_bytes, write_bytes
+from evendistill.storage.tensors import tensor_bytes
+
+ONNX = "model.onnx"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was exported.
+
+    Attributes:
+        folder: absolute.
+        files: their names and sizes in bytes.
+        onnx: how far the ONNX file's scores are from the run's.
+        weights: the same for the weights, read back into torch.
+    """
+
+    folder: Path
+    files: dict[str, int]
+    onnx: Agreement
+    weights: Agreement
+
+
+def export_run(folder: Path, to: Path, *, source: str | None = None, license_name: str = "other") -> Exported:
+    """Write weights, ONNX, configuration and card of a finished run; all of them or none.
+
+    Args:
+        folder: of the run.
+        to: folder to write; an earlier export there is replaced, anything else is left alone.
+        source: where the run's data lie now; None takes them from where the run had them.
+        license_name: for the card, as the Hugging Face hub calls it.
+
+    Raises:
+        ValueError: if the run is not finished or damaged, packages are not there, the network cannot be written as
+            ONNX, or the folder holds something else.
+        DisagreementError: if a file gives other scores than the run.
+    """
+    check_packages()
+    check_place(to)
+    run = read_finished(folder, source)
+    spec, stored = run.spec, run.stored.validation
+    two = torch.arange(2) % len(stored)
+    first = next(stored.batches([two])).contiguous()
+    seen = next(run.seen.validation.batches([two]))
+    network = folded(run.network, seen)
+    view = None if spec.view is None else View(**spec.view.model_dump())
+    files = {
+        WEIGHTS: tensor_bytes(network.state_dict()),
+        ONNX: onnx_bytes(Served(network, view, tuple(first.shape[1:])).eval(), first),
+    }
+    config = _config(run, network, first, seen) | {"files": {name: digest(each) for name, each in files.items()}}
+    with written_whole(to) as temporary:
+        _write(temporary, files | {CONFIG: json_bytes(config)})
+        onnx, weights = _checked(temporary, run)
+        text = card(run, config, onnx, license_name=license_name)
+        _write(temporary, {"README.md": text.encode()} | ({"recipe.yaml": run.recipe} if run.recipe else {}))
+        sizes = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
+    return Exported(to.resolve(), sizes, onnx, weights)
+
+
+def _config(run: Finished, network: nn.Module, stored: Tensor, seen: Tensor) -> dict[str, Any]:
+    spec = run.spec
+    are_pixels = isinstance(run.stored.validation, ImageDataset | StreamedImages) or spec.data.source == "digits"
+    return {
+        "evendistill": version("evendistill"),
+        "run": spec.hash,
+        "spec": spec.canonical(),
+        "network": structure(network, spec),
+        "class_names": list(run.seen.class_names),
+        "inputs": {
+            "name": INPUTS,
+            "shape": list(stored.shape[1:]),
+            "dtype": str(stored.dtype).removeprefix("torch."),
+            "range": [0, 1] if are_pixels else None,
+            "seen_shape": list(seen.shape[1:]),
+        },
+        "outputs": {"name": SCORES},
+        "view": None if spec.view is None else spec.view.model_dump(mode="json"),
+        "temperature": None if spec.listening is None else spec.listening.temperature,
+        "fingerprint": run.seen.fingerprint,
+    }
+
+
+def _checked(folder: Path, run: Finished) -> tuple[Agreement, Agreement]:
+    """Ask both files as they were written, and the run's own network, about the same examples."""
+    rows = some_rows(run.seen.validation)
+    expected = torch_scores(run.network, inputs_at(run.seen.validation, rows))
+    inputs = inputs_at(run.stored.validation, rows)
+    other = fresh_network(run.spec, run.seen) if run.spec.network.kind in OTHERS else None
+    again = load_exported(folder, network=other)
+    onnx = compare(onnx_scores(folder / ONNX, inputs), expected, ONNX)
+    return onnx, compare(torch_scores(again, inputs), expected, WEIGHTS)
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, payload in files.items():
+        write_bytes(folder / name, payload)

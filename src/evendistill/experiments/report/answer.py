@@ -1,0 +1,130 @@
+"""The first screen: which student to ship, what it gains over standard distillation, and which classes pay."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from evendistill.experiments.report.html import lines
+from evendistill.experiments.report.table import Row, Table, to_ship
+from evendistill.experiments.report.verdict import reservations, verdict
+from evendistill.experiments.rules import in_words
+from evendistill.maths.intervals import student_t_quantile
+
+LEVEL = 0.95
+MOST_NAMED = 6
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much one thing lies above another, over seeds.
+
+    Attributes:
+        mean: of the differences.
+        lower: end of the Student t interval; NaN for a single seed.
+        upper: the other end.
+    """
+
+    mean: float
+    lower: float = math.nan
+    upper: float = math.nan
+
+    @classmethod
+    def of(cls, ours: Sequence[float], theirs: Sequence[float]) -> "Difference":
+        """From one value a seed of each, seed by seed."""
+        apart = [one - other for one, other in zip(ours, theirs, strict=True)]
+        mean = statistics.fmean(apart)
+        if len(apart) < 2:
+            return cls(mean)
+        reach = student_t_quantile((1 + LEVEL) / 2, len(apart) - 1) * statistics.stdev(apart) / math.sqrt(len(apart))
+        return cls(mean, mean - reach, mean + reach)
+
+    @property
+    def is_beyond_noise(self) -> bool:
+        """Whether the interval leaves out 0; never for a single seed."""
+        return self.lower > 0 or self.upper < 0
+
+    def words(self) -> str:
+        """In points, with the interval."""
+        told = _points(self.mean)
+        return told if math.isnan(self.lower) else f"{told} ({_points(self.lower)} to {_points(self.upper)})"
+
+
+def answer(table: Table) -> str:
+    """The box at the head of the page."""
+    chosen = table.selected
+    title = f"Ship the {chosen.title}" if chosen else "No student to ship"
+    parts = [f'<section class="answer" aria-labelledby="answer"><h2 id="answer">{escape(title)}</h2>']
+    if chosen is None:
+        said = [verdict(table)]
+    else:
+        rule = f": {in_words(table.rule)}" if table.rule else ""
+        head = ["on test, in percent", table.robust_name, "average accuracy"]
+        head += [f"{table.robust_name} over standard distillation, points"] if standard_beside(table) else []
+        parts += [f'<p class="soft">{escape(f"Chosen on validation{rule}.")}</p>', lines(head, _rows(table, chosen))]
+        said = [" ".join(who(table)), " ".join(reservations(table, chosen)), to_ship(table)]
+    return "\n".join([*parts, *(f"<p>{escape(each)}</p>" for each in said if each), "</section>"])
+
+
+def who(table: Table) -> list[str]:
+    """Which classes gain and lose beside standard distillation, in sentences."""
+    plain = standard_beside(table)
+    if plain is None or table.selected is None:
+        return []
+    found = [(table.class_names[label], each) for label, each in by_class(table.selected, plain)]
+    several = len(table.seeds) > 1
+    told = [(name, each) for name, each in found if each.is_beyond_noise or not several]
+    gains = sorted((each for each in told if each[1].mean > 0), key=lambda each: -each[1].mean)
+    losses = sorted((each for each in told if each[1].mean < 0), key=lambda each: each[1].mean)
+    rest = len(found) - len(gains) - len(losses)
+    noise = ", beyond noise over seeds" if several else " (one seed: noise is not known)"
+    said = [f"Gains over standard distillation{noise}: {_named(gains, table.kind)}."]
+    said += [f"Losses: {_named(losses, table.kind)}."]
+    left = f"The other {rest} of {len(found)} {'lies' if rest == 1 else 'lie'} within noise."
+    return [*said, left] if several and rest else said
+
+
+def by_class(ours: Row, theirs: Row) -> list[tuple[int, Difference]]:
+    """Differences of the recall on test of each class that is there."""
+    columns = zip(zip(*ours.test.by_seed, strict=True), zip(*theirs.test.by_seed, strict=True), strict=True)
+    return [
+        (label, Difference.of(one, other))
+        for label, (one, other) in enumerate(columns)
+        if not any(map(math.isnan, (*one, *other)))
+    ]
+
+
+def _rows(table: Table, chosen: Row) -> list[tuple[str, list[str], bool]]:
+    plain, teacher = standard_beside(table), table.find(chosen.teacher, "none")
+    rows = [("the student to ship", chosen, True)]
+    rows += [("standard distillation", plain, False)] if plain else []
+    rows += [(f"its teacher, {chosen.teacher}", teacher, False)] if teacher and teacher is not chosen else []
+    found = []
+    for name, row, is_chosen in rows:
+        entries = [row.test.robust.percent(), row.test.average.percent()]
+        if plain:
+            entries.append("-" if row is plain else Difference.of(row.test.robusts, plain.test.robusts).words())
+        found.append((name, entries, is_chosen))
+    return found
+
+
+def standard_beside(table: Table) -> Row | None:
+    """Standard distillation, where it is another than the selected student."""
+    plain = table.find("standard", "standard")
+    chosen = table.selected
+    return None if plain is None or chosen is None or plain.folders == chosen.folders else plain
+
+
+def _named(found: list[tuple[str, Difference]], kind: str) -> str:
+    if not found:
+        return f"no {kind}"
+    named = [f"{kind} {name} by {100 * abs(each.mean):.1f}" for name, each in found[:MOST_NAMED]]
+    named[0] += " points"
+    more = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return ", ".join(named) + more
+
+
+def _points(share: float) -> str:
+    """With its sign; nothing is never minus nothing."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}"

@@ -1,0 +1,131 @@
+"use strict";
+// What happens when a reader clicks: a point shows its combination, a column head sorts, colours follow the theme.
+(() => {
+  const find = (id) => document.getElementById(id);
+  const rows = JSON.parse(find("rows").textContent);
+  const names = JSON.parse(find("names").textContent);
+  const picture = find("frontier");
+  const charts = () => document.querySelectorAll(".js-plotly-plot");
+  const PALETTE = ["#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e",
+    "#9498a0", "#b5bd3a", "#17a2b8"];
+  const PAPER = 660; // pixels across a printed page
+
+  function element(tag, text, kind) {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text; // text stays text, whatever a class is called
+    if (kind) made.className = kind;
+    return made;
+  }
+  const percent = (value) => (value === null ? "absent" : (100 * value).toFixed(1));
+  const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;"); // pictures take text for elements
+
+  function describe(row) {
+    const list = element("dl");
+    for (const [name, value] of row.facts) list.append(element("dt", name, "soft"), element("dd", value));
+    return list;
+  }
+
+  function bars(row) {
+    const list = element("div", undefined, "strips");
+    list.setAttribute("role", "img");
+    const said = row.recalls.map((recall, label) => `${names[label]} ${percent(recall)}`).join(", ");
+    list.setAttribute("aria-label", `recall on test in percent: ${said}`);
+    list.tabIndex = 0;
+    row.recalls.forEach((recall, label) => {
+      const track = element("span", undefined, "track");
+      const bar = element("i");
+      bar.style.width = `${100 * (recall ?? 0)}%`;
+      track.append(bar);
+      list.append(element("span", names[label]), track, element("span", percent(recall), "number"));
+    });
+    return list;
+  }
+
+  function themed() {
+    const style = getComputedStyle(document.documentElement);
+    const [ink, line, panel] = ["--ink", "--line", "--panel"].map((name) => style.getPropertyValue(name).trim());
+    const axis = (which) => ({ [`${which}.color`]: ink, [`${which}.gridcolor`]: line, [`${which}.linecolor`]: line });
+    const hover = { "hoverlabel.bgcolor": panel, "hoverlabel.bordercolor": line, "hoverlabel.font.color": ink };
+    const clear = "rgba(0,0,0,0)";
+    const mode = matchMedia("(pointer: coarse)").matches ? false : "zoom"; // a finger on a picture scrolls the page
+    return { paper_bgcolor: clear, plot_bgcolor: clear, "font.color": ink, dragmode: mode, ...hover,
+      ...axis("xaxis"), ...axis("yaxis") };
+  }
+
+  function keyOf(told) {
+    const list = element("ul");
+    told.names.forEach((name, position) => {
+      const item = element("li");
+      const line = element("i");
+      line.style.background = PALETTE[position % PALETTE.length];
+      item.append(line, element("span", name));
+      list.append(item);
+    });
+    return list;
+  }
+
+  function draw(row) {
+    const told = row.multipliers;
+    const place = find("multipliers");
+    find("multipliers-part").hidden = !told;
+    if (!told) return;
+    const traces = told.values.map((values, position) => ({
+      x: told.steps, y: values, mode: "lines", name: plain(told.names[position]),
+      line: { color: PALETTE[position % PALETTE.length] },
+      hovertemplate: "step %{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
+    }));
+    const layout = { height: 240, margin: { t: 10, r: 10, l: 50, b: 40 }, xaxis: { title: { text: "step" } },
+      yaxis: { title: { text: "multiplier" }, rangemode: "tozero" }, showlegend: false,
+      font: { family: "system-ui, sans-serif" } };
+    const shown = Plotly.react(place, traces, layout, { displayModeBar: false, responsive: true });
+    shown.then(() => Plotly.relayout(place, themed()));
+    place.setAttribute("aria-label", `multipliers of ${told.names.join(", ")} over the steps of training`);
+    find("multipliers-key").replaceChildren(keyOf(told));
+  }
+
+  function show(position) {
+    const row = rows[position];
+    if (!row) return;
+    find("panel-title").textContent = row.title;
+    find("panel-facts").replaceChildren(describe(row));
+    find("panel-recalls").replaceChildren(bars(row));
+    find("panel-spec").textContent = row.spec;
+    find("panel-command").textContent = row.command;
+    for (const line of document.querySelectorAll("tr[data-row]")) {
+      line.classList.toggle("shown", Number(line.dataset.row) === position);
+    }
+    draw(row);
+  }
+
+  function sort(head) {
+    const heads = [...head.parentNode.children];
+    const body = head.closest("table").tBodies[0];
+    const value = (line) => line.children[heads.indexOf(head)].dataset.value;
+    const isNumeric = [...body.rows].every((line) => !isNaN(value(line)));
+    const before = head.getAttribute("aria-sort");
+    const falls = before ? before === "ascending" : isNumeric; // largest numbers first, words from their beginning
+    for (const other of heads) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", falls ? "descending" : "ascending");
+    const between = (a, b) => (isNumeric ? a - b : a.localeCompare(b, undefined, { numeric: true }));
+    const order = (one, two) => (falls ? -1 : 1) * between(value(one), value(two));
+    body.append(...[...body.rows].sort(order));
+  }
+
+  picture.on("plotly_click", (event) => show(event.points[0].customdata));
+  for (const button of document.querySelectorAll("button[data-row]")) {
+    button.addEventListener("click", () => {
+      show(Number(button.dataset.row));
+      find("panel").focus();
+    });
+  }
+  for (const head of document.querySelectorAll("table.sortable thead th")) {
+    head.firstElementChild.addEventListener("click", () => sort(head));
+  }
+  const theme = () => charts().forEach((each) => Plotly.relayout(each, themed()));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
+  const sized = (size) => charts().forEach((each) => Plotly.relayout(each, size));
+  addEventListener("beforeprint", () => sized({ width: PAPER }));
+  addEventListener("afterprint", () => sized({ width: null, autosize: true }));
+  show(Number(document.body.dataset.first));
+  theme();
+})();
