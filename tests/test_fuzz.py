@@ -114,14 +114,14 @@ class Watcher:
         self.inside, self.seen = None, []
         self.takes = {"os.mkdir": 1, "os.remove": 1, "os.rmdir": 1, "os.chmod": 1, "os.truncate": 1}
         self.takes |= {"os.rename": 2, "os.link": 2, "os.symlink": 2}
-        self.never = ("os.system", "os.exec", "os.fork", "os.posix_spawn", "subprocess.Popen", "pickle.find_class")
-        self.never += ("socket.connect", "socket.getaddrinfo")
+        never = r"os\.(system|exec|fork|posix_spawn)|subprocess\.Popen|pickle\.find_class|socket\.(connect|getaddrinfo)"
+        self.never = re.compile(never)
         sys.addaudithook(self)
 
     def __call__(self, event, arguments):
         if self.inside is None:
             return
-        if event in self.never:
+        if self.never.fullmatch(event):
             self.seen.append((event, str(arguments)[:200]))
             raise OSError(f"{event} is forbidden here")
         writes = event == "open" and bool((arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
@@ -181,7 +181,7 @@ def check_refused(done):
 
 def check_folder_name(name, runs):
     """One component of a path, that leads nowhere but into the folder of runs."""
-    assert 0 < len(name.encode()) <= 200
+    assert len(name) <= 200
     assert re.fullmatch(r"[0-9a-f]{12}-[A-Za-z0-9.+-]*", name)
     assert (runs / name).resolve().parent == runs.resolve()
 
@@ -214,14 +214,12 @@ def check(content, root, verbs, *, smoke):
     if smoke:
         tried = evendistill("run", recipe, "--out", out, "--dry-run", "--smoke", out=out)
         assert (tried[0] == 0) if is_good else not check_refused(tried)
-    assert sorted(os.listdir(root)) == ["in", "out"]
-    assert os.listdir(root / "in") == ["recipe.yaml"]
+    assert sorted([*os.listdir(root), *os.listdir(root / "in")]) == ["in", "out", "recipe.yaml"]
 
 
 def test_the_recipe_that_is_fuzzed_is_good(tmp_path):
     check(yaml.safe_dump(RECIPE).encode(), tmp_path, VERBS, smoke=True)
-    recipe, out = tmp_path / "fuzzed" / "in" / "recipe.yaml", tmp_path / "fuzzed" / "out"
-    assert evendistill("run", recipe, "--out", out, "--dry-run", out=out)[0] == 0
+    assert len(every_run(read_recipe(tmp_path / "fuzzed" / "in" / "recipe.yaml"))) > 20
 
 
 @pytest.mark.parametrize("place", [("robust_k",), ("teachers", "network", "arguments", "names")])
