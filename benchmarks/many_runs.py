@@ -1,10 +1,11 @@
 """Seconds that ``status`` and ``report`` take over ten thousand finished runs, made up here rather than trained.
 
-Run with ``python -m benchmarks.many_runs``. Two folders: one recipe that asks for all ten thousand, and a small recipe
+``python -m benchmarks.many_runs --out results/bench/many_runs.json``
+
+Two folders: one recipe that asks for all ten thousand, and a small recipe
 whose runs lie among ten thousand. The floor is reading every file that has to be read, in one process.
 """
 
-import argparse
 import json
 import random
 import subprocess
@@ -13,11 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import harness
 from evendistill.experiments.spec import RunSpec
 from evendistill.experiments.sweep import Sweep
 from evendistill.storage.files import digest, json_bytes
 
 CLASSES = 10
+SEEDS = 11
 TENTHS = [round(0.1 * tenth, 1) for tenth in range(10)]
 
 
@@ -63,15 +66,12 @@ def _found(chance: random.Random) -> dict[str, object]:
     return told | {"class_names": [str(label) for label in range(CLASSES)], "margins": recalls}
 
 
-def seconds(*arguments: str | Path, repeats: int) -> list[float]:
+def seconds(*arguments: str | Path) -> float:
     """Wall seconds of a command, from start to end."""
-    found = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        command = [sys.executable, "-m", "evendistill", *map(str, arguments)]
-        subprocess.run(command, check=True, capture_output=True)
-        found.append(round(time.perf_counter() - start, 2))
-    return found
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "evendistill", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - start
 
 
 def floor(runs: Path) -> float:
@@ -80,39 +80,33 @@ def floor(runs: Path) -> float:
     for folder in runs.glob("*-*"):
         for name in ("validation.json", "test.json", "DONE"):
             (folder / name).read_bytes()
-    return round(time.perf_counter() - start, 2)
+    return time.perf_counter() - start
 
 
 def main() -> None:
-    """Make the folders, time the commands, print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=11)
-    parser.add_argument("--repeats", type=int, default=3)
-    told = parser.parse_args()
+    told = harness.arguments(__doc__, data="digits")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         runs, chance = folder / "runs", random.Random(0)
-        for name, seeds in (("all", told.seeds), ("few", 1)):
+        for name, seeds in (("all", 1 if told.smoke else SEEDS), ("few", 1)):
             (folder / f"{name}.yaml").write_text(recipe(seeds, name))
         needed = Sweep.read(folder / "all.yaml", runs).needed
         runs.mkdir()
         for spec in needed.values():
             finish(spec, runs, chance)
-        again = {"repeats": told.repeats}
-        print(
-            json.dumps(
-                {
-                    "folders": len(needed),
-                    "start of Python and torch": seconds("evaluate", "--help", repeats=1)[0],
-                    "floor of reading": floor(runs),
-                    "status": seconds("status", runs, **again),
-                    "status --json": seconds("status", runs, "--json", **again),
-                    "report of all": seconds("report", folder / "all.yaml", "--out", runs, **again),
-                    "report of 960 among them": seconds("report", folder / "few.yaml", "--out", runs, **again),
-                },
-                indent=2,
-            )
-        )
+        contestants = {
+            "start of Python and torch": lambda: seconds("evaluate", "--help"),
+            "floor of reading": lambda: floor(runs),
+            "status": lambda: seconds("status", runs),
+            "status --json": lambda: seconds("status", runs, "--json"),
+            "report of all": lambda: seconds("report", folder / "all.yaml", "--out", runs),
+            "report of a few among them": lambda: seconds("report", folder / "few.yaml", "--out", runs),
+        }
+        taken = harness.in_turns(contestants, told.rounds)
+    print(f"{len(needed)} finished run folders, seconds:")
+    for name, median in harness.medians(taken).items():
+        print(f"  {name}: {median:.2f}")
+    harness.report(told, {"folders": len(needed), "seconds": taken, "median seconds": harness.medians(taken)})
 
 
 if __name__ == "__main__":

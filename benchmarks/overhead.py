@@ -1,12 +1,13 @@
 """Seconds that a run costs beyond its training, on each engine, once its workers are warm.
 
-Run with ``python -m benchmarks.overhead``. A sweep of many equal runs is trained by one worker; the slope of the times
+``python -m benchmarks.overhead --out results/bench/overhead.json``
+
+A sweep of many equal runs is trained by one worker; the slope of the times
 at which runs ended is what a run costs, start-up left out. Training is the same run in this process, without a folder.
 """
 
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,23 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import evendistill as ed
+from benchmarks import harness
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.sweep import Sweep
 
-RUNS = 24
 COLD = 4  # runs in which workers warm up
 EPOCHS = 20
 ENGINES: dict[str, dict[str, Any]] = {"local": {}, "ray": {"engine": "ray"}, "packed": {"pack": 1}}
 
 
-def recipe(folder: Path) -> Path:
+def recipe(folder: Path, runs: int) -> Path:
     """Equal runs that differ in their seed."""
     told = {
         "name": "overhead",
         "data": {"source": "digits", "imbalance": 10},
         "training": {"epochs": EPOCHS, "batch_size": 64},
         "teachers": {"network": {"kind": "mlp", "hidden": [64]}, "objectives": ["robust"]},
-        "seeds": RUNS,
+        "seeds": runs,
     }
     path = folder / "overhead.yaml"
     path.write_text(json.dumps(told))
@@ -49,27 +50,35 @@ def training() -> float:
     return statistics.median(found[1:])
 
 
-def a_run(folder: Path, how: How) -> float:
+def a_run(folder: Path, runs: int, how: How) -> float:
     """Seconds a run, from one end to the next."""
     ends: list[float] = []
     note: Callable[[object], None] = lambda outcome: ends.append(time.perf_counter())  # noqa: E731
-    outcomes = Sweep.read(recipe(folder), folder / "runs").train(how, on_outcome=note)
+    outcomes = Sweep.read(recipe(folder, runs), folder / "runs").train(how, on_outcome=note)
     if failed := [outcome.error for outcome in outcomes if outcome.end != "finished"]:
         raise SystemExit(failed[0])
     warm = ends[COLD:]
     return (warm[-1] - warm[0]) / (len(warm) - 1)
 
 
+def beyond(runs: int, options: dict[str, Any]) -> float:
+    """Seconds of a run on an engine, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as place:
+        return a_run(Path(place), runs, How(jobs=1, **options))
+
+
 def main() -> None:
-    """Print JSON."""
-    print("alone in its process, without a folder, first:", file=sys.stderr)
-    alone = training()
-    told: dict[str, object] = {"runs": RUNS, "training alone": round(alone, 3)}
-    for name, options in ENGINES.items():
-        with tempfile.TemporaryDirectory() as place:
-            each = a_run(Path(place), How(jobs=1, **options))
-        told[name] = {"a run": round(each, 3), "beyond training": round(each - alone, 3)}
-    print(json.dumps(told, indent=2))
+    told = harness.arguments(__doc__, data="digits")
+    runs = COLD + 2 if told.smoke else 24
+    contestants: dict[str, Callable[[], float]] = {"training": training}
+    contestants |= {name: lambda options=options: beyond(runs, options) for name, options in ENGINES.items()}
+    taken = harness.in_turns(contestants, told.rounds)
+    pairs = {name: zip(taken[name], taken["training"], strict=True) for name in ENGINES}
+    rest = {name: statistics.median(run - alone for run, alone in each) for name, each in pairs.items()}
+    print(f"training alone {statistics.median(taken['training']):.3f} s; beyond it a run costs")
+    for name, seconds in rest.items():
+        print(f"  {name}: {seconds:.3f} s")
+    harness.report(told, {"runs": runs, "seconds of a run": taken, "median beyond training": rest})
 
 
 if __name__ == "__main__":

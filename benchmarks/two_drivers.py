@@ -1,18 +1,24 @@
 """Wall time of two sweeps at once over the same sixty runs, one worker each, as a share of one sweep's alone.
 
-Run with ``python -m benchmarks.two_drivers``. Both commands are the plain ``run``; leases decide who trains what.
+``python -m benchmarks.two_drivers --out results/bench/two_drivers.json``
+
+Both commands are the plain ``run``; leases decide who trains what.
 The floor is one half, and start and report, which both have.
 """
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-RECIPE = {
+from benchmarks import harness
+
+RECIPE: dict[str, Any] = {
     "name": "sixty",
     "data": {"source": "digits", "imbalance": 10},
     "training": {"epochs": 30, "batch_size": 64, "update_every": 4},
@@ -25,7 +31,7 @@ RECIPE = {
     },
     "seeds": 3,
 }
-ROUNDS = 3
+SMALL = RECIPE | {"training": {"epochs": 1}, "seeds": 1}
 
 
 def start(folder: Path) -> "subprocess.Popen[bytes]":
@@ -34,11 +40,11 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def seconds(drivers: int) -> float:
+def seconds(recipe: dict[str, Any], drivers: int) -> float:
     """From the start of all to the end of the last; every run must have been trained once."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        (folder / "sixty.yaml").write_text(json.dumps(RECIPE))
+        (folder / "sixty.yaml").write_text(json.dumps(recipe))
         begun = time.perf_counter()
         running = [start(folder) for _ in range(drivers)]
         if any(each.wait() for each in running):
@@ -48,15 +54,20 @@ def seconds(drivers: int) -> float:
         events = Counter(json.loads(line)["event"] for lines in logs for line in lines)
         if events != {"began": len(logs), "finished": len(logs)}:
             raise SystemExit(f"not each run was trained once: {events}")
-        print(f"{drivers} at once: {taken:.1f} s, {len(logs)} runs, {dict(events)}", file=sys.stderr)
         return taken
 
 
 def main() -> None:
-    """Print JSON."""
-    rounds = [{"one": round(seconds(1), 2), "two": round(seconds(2), 2)} for _ in range(ROUNDS)]
-    shares = [round(each["two"] / each["one"], 3) for each in rounds]
-    print(json.dumps({"rounds": rounds, "shares": shares, "share": sorted(shares)[len(shares) // 2]}, indent=2))
+    told = harness.arguments(__doc__, data="digits")
+    recipe = SMALL if told.smoke else RECIPE
+    contestants = {"one": lambda: seconds(recipe, 1), "two at once": lambda: seconds(recipe, 2)}
+    taken = harness.in_turns(contestants, told.rounds)
+    shares = harness.ratios(taken, "one")["two at once"]
+    median = {name: f"{value:.1f}" for name, value in harness.medians(taken).items()}
+    print(f"sweep of {recipe['name']}: one {median['one']} s, two at once {median['two at once']} s")
+    print(f"share of one's time {statistics.median(shares):.3f}")
+    found = {"recipe": recipe, "seconds": taken, "share of one": shares}
+    harness.report(told, found | {"median share": statistics.median(shares)})
 
 
 if __name__ == "__main__":

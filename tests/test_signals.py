@@ -22,7 +22,7 @@ pytestmark = pytest.mark.alone
 RECIPE = """
 name: two
 data: {source: digits, imbalance: 10}
-training: {epochs: 150, batch_size: 32, update_every: 3, checkpoint_every: 1000}
+training: {epochs: 300, batch_size: 32, update_every: 3, checkpoint_every: 1000}
 teachers:
   network: {kind: mlp, hidden: [32]}
   objectives: [standard, robust]

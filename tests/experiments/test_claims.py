@@ -32,7 +32,7 @@ def claimed(finished_sweep, plain):
                 labels = spec.listening.validation_labels if spec.listening else None
                 pair = told.get(f"{called(spec)}, {labels}") or told.get(called(spec), (0.6, 0.2))
                 average, worst = pair[spec.order_seed] if isinstance(pair[0], tuple) else pair
-                return [(3 * average - worst) / 2] * 2 + [worst]
+                return [(10 * average - worst) / 9] * 9 + [worst]
 
             return of
 

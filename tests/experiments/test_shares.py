@@ -115,7 +115,6 @@ def test_two_shares_at_the_same_time_on_two_engines_are_the_whole(whole, tmp_pat
     assert_each_was_trained_once(tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="verbs._unfinished takes a share of which nothing was begun for trained")
 def test_a_share_whose_time_is_up_before_it_begins_says_so(run, tmp_path):
     code, out, err = run(tmp_path / "short", "--cell", "1/2", "--minutes", "0")
     assert (code, out) == (3, "")

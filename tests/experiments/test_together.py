@@ -95,3 +95,22 @@ def test_the_first_process_speaks_and_fails_first(monkeypatch, capsys, rank, sai
         fail()
     assert capsys.readouterr().out == said
     assert (time.monotonic() - start >= 1.0) is (rank == "1")
+
+
+@pytest.mark.parametrize(
+    ("is_in_group", "code", "is_taken_apart"), [(True, 2, False), (True, 0, True), (False, 2, True)]
+)
+def test_a_process_of_a_group_that_fails_takes_nothing_apart(tmp_path, is_in_group, code, is_taken_apart):
+    store = f"torch.distributed.init_process_group('gloo', init_method='file://{tmp_path}/s', rank=0, world_size=1)"
+    program = f"""
+import atexit, torch
+from evendistill.experiments.processes import own_exit_code
+atexit.register(print, "apart")
+{store if is_in_group else ""}
+with own_exit_code():
+    print("said")
+    raise SystemExit({code})
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.split() == ["said"] + ["apart"] * is_taken_apart

@@ -9,7 +9,7 @@ import typer
 from evendistill.cli import begin, train, read, ship, judge, watch  # isort: skip - the order in which --help names the verbs
 from evendistill.cli.options import app
 from evendistill.data.wording import one_line, shown
-from evendistill.experiments.processes import first_process_speaks
+from evendistill.experiments.processes import first_process_speaks, own_exit_code
 from evendistill.experiments.verbs import fail
 
 __all__ = ["app", "begin", "judge", "main", "read", "ship", "train", "watch"]
@@ -18,6 +18,11 @@ __all__ = ["app", "begin", "judge", "main", "read", "ship", "train", "watch"]
 def main() -> None:
     """Run the command line; whatever is wrong with the input becomes one line and exit code 2."""
     warnings.showwarning = lambda message, *_: typer.echo(f"warning: {shown(one_line(message))}", err=True)
+    with own_exit_code():
+        _main()
+
+
+def _main() -> None:
     try:
         with first_process_speaks():
             app(standalone_mode=True)

@@ -104,9 +104,10 @@ class Sweep:
         tried = {name: spec for sweep in sweeps for name, spec in sweep.tried.items()}
         return cls(first.recipe, first.runs, first.grid, ordered, distinct_runs(ordered), tried)
 
-    def missing(self) -> dict[str, RunSpec]:
-        """The runs that are not finished."""
-        return {name: spec for name, spec in self.needed.items() if not is_finished(spec, self.runs)}
+    def missing(self, part: tuple[int, int] | None = None) -> dict[str, RunSpec]:
+        """The runs that are not finished, of all or of one share ``(k, n)``."""
+        mine = self.needed if part is None else share(self.needed, *part)
+        return {name: spec for name, spec in mine.items() if not is_finished(spec, self.runs)}
 
     def train(self, how: How, *, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
         """Train what is missing. Ctrl-C and SIGTERM save what is unfinished.
@@ -124,8 +125,7 @@ class Sweep:
         """
         if processes_started() > 1:
             return self._train_together(how, on_outcome)
-        mine = self.needed if how.share is None else share(self.needed, *how.share)
-        missing = cheapest_first(self.cells, {name: spec for name, spec in self.missing().items() if name in mine})
+        missing = cheapest_first(self.cells, self.missing(how.share))
         if not missing:
             return []
         self.runs.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,6 @@ from evendistill.experiments.processes import is_first_process
 
 if TYPE_CHECKING:
     from evendistill.experiments.engines.choice import How
-    from evendistill.experiments.engines.engine import Outcome
     from evendistill.experiments.report.table import Table
     from evendistill.experiments.sweep import Sweep
 
@@ -44,16 +43,17 @@ def sweep_and_report(recipe: Path, runs: Path, report: Path, how: "How", as_json
             raise SystemExit(2 if all(outcome.is_input for outcome in failed) else 1)
         trained += sum(outcome.end == "finished" and not outcome.is_elsewhere for outcome in outcomes)
         if still := len(sweep.missing()):
-            _unfinished(f"{still} of {len(sweep.needed)} runs are unfinished", how, outcomes)
+            is_mine_done = how.share is not None and not sweep.missing(how.share)
+            _unfinished(f"{still} of {len(sweep.needed)} runs are unfinished", how.share if is_mine_done else None)
         sweep = Sweep.read(recipe, runs)
     if is_first_process():
         report_on(sweep, report, as_json, command, trained=trained)
 
 
-def _unfinished(what: str, how: "How", outcomes: list["Outcome"]) -> None:
+def _unfinished(what: str, done: tuple[int, int] | None) -> None:
     """End a command that was to leave runs unfinished: its share is done, or its time is up."""
-    if how.share is not None and all(outcome.end == "finished" for outcome in outcomes):
-        typer.echo(f"share {how.share[0]}/{how.share[1]} is trained; {what}, which other shares train", err=True)
+    if done is not None:
+        typer.echo(f"share {done[0]}/{done[1]} is trained; {what}, which other shares train", err=True)
         raise SystemExit(0)
     fail(f"time is up, {what}; the same command goes on from here", 3)
 

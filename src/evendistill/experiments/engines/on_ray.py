@@ -108,6 +108,7 @@ def train_there(here: str, recipe: str, name: str, runs: str) -> Outcome:
     """Train one run on a machine of the cluster, where a path in the recipe means what it means here."""
     if os.path.isdir(here):
         os.chdir(here)
+    importlib.import_module("evendistill.experiments.run")  # a cancellation ends this; from here on it is only noted
     return train_one(recipe, name, runs)
 
 
