@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.two_drivers --out results/bench/two_drivers.json``
 
-Both commands are the plain ``run``; leases decide who trains what.
-The floor is one half, and start and report, which both have.
+The recipe is the demo's with four seeds, and the same with four times its epochs. Both commands are the plain
+``run``; leases decide who trains what. The floor is one half, and start and report, which both have.
 """
 
 import json
@@ -13,24 +13,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from benchmarks import harness
 
-RECIPE: dict[str, Any] = {
-    "name": "sixty",
-    "data": {"source": "digits", "imbalance": 10},
-    "training": {"epochs": 30, "batch_size": 64, "update_every": 4},
-    "teachers": {"network": {"kind": "mlp", "hidden": [64]}, "objectives": ["standard", "balanced", "robust"]},
-    "students": {
-        "network": {"kind": "mlp", "hidden": [32]},
-        "objectives": ["standard", "robust"],
-        "temperatures": [1, 2, 3],
-        "validation_labels": ["true"],
-    },
-    "seeds": 3,
-}
+DEMO = yaml.safe_load(resources.files("evendistill.experiments").joinpath("recipes/demo.yaml").read_text())
+RECIPE: dict[str, Any] = DEMO | {"name": "sixty", "seeds": 4}
+EPOCHS = {"the demo's runs": DEMO["training"]["epochs"], "four times as long": 4 * DEMO["training"]["epochs"]}
 SMALL = RECIPE | {"training": {"epochs": 1}, "seeds": 1}
 
 
@@ -57,17 +50,23 @@ def seconds(recipe: dict[str, Any], drivers: int) -> float:
         return taken
 
 
+def measure(recipe: dict[str, Any], rounds: int) -> dict[str, Any]:
+    """Seconds of one and of two at once, in turns."""
+    taken = harness.in_turns({"one": lambda: seconds(recipe, 1), "two at once": lambda: seconds(recipe, 2)}, rounds)
+    shares = harness.ratios(taken, "one")["two at once"]
+    return {"seconds": taken, "share of one": shares, "median share": statistics.median(shares)}
+
+
 def main() -> None:
     told = harness.arguments(__doc__, data="digits")
-    recipe = SMALL if told.smoke else RECIPE
-    contestants = {"one": lambda: seconds(recipe, 1), "two at once": lambda: seconds(recipe, 2)}
-    taken = harness.in_turns(contestants, told.rounds)
-    shares = harness.ratios(taken, "one")["two at once"]
-    median = {name: f"{value:.1f}" for name, value in harness.medians(taken).items()}
-    print(f"sweep of {recipe['name']}: one {median['one']} s, two at once {median['two at once']} s")
-    print(f"share of one's time {statistics.median(shares):.3f}")
-    found = {"recipe": recipe, "seconds": taken, "share of one": shares}
-    harness.report(told, found | {"median share": statistics.median(shares)})
+    longer = {name: RECIPE | {"training": RECIPE["training"] | {"epochs": count}} for name, count in EPOCHS.items()}
+    found = {}
+    for name, recipe in ({"smoke": SMALL} if told.smoke else longer).items():
+        found[name] = measure(recipe, told.rounds)
+        median = {way: f"{value:.1f}" for way, value in harness.medians(found[name]["seconds"]).items()}
+        print(f"{name}: one {median['one']} s, two at once {median['two at once']} s,", end=" ")
+        print(f"share {found[name]['median share']:.3f}")
+    harness.report(told, {"recipe": RECIPE, "variants": found})
 
 
 if __name__ == "__main__":

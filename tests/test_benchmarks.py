@@ -16,7 +16,7 @@ OWN = {
     "robust_epoch": {"network", "aim above floor", "settings"},
     "flops": {"networks"},
     "many_students": {"data", "seconds to import", "variants"},
-    "two_drivers": {"recipe", "seconds", "share of one", "median share"},
+    "two_drivers": {"recipe", "variants"},
     "overhead": {"runs", "seconds of a run", "median beyond training"},
     "many_runs": {"folders", "seconds", "median seconds"},
 }

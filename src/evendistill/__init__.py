@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evendistill.maths.metrics import Metrics
     from evendistill.objectives.adaptive import AdaAlpha, AdaMargin
     from evendistill.objectives.balancedkd import BalancedKD
+    from evendistill.objectives.frontier import FrontierObjective
     from evendistill.objectives.groupdro import GroupDRO
     from evendistill.objectives.tradeoff import Balanced, Reweighted, Robust, Standard, TradeOff
     from evendistill.training.evaluation import evaluate
@@ -32,6 +33,7 @@ _HOMES = {
     "BalancedKD": "objectives.balancedkd",
     "Data": "data.datasets",
     "Diagnosis": "distillation.diagnose",
+    "FrontierObjective": "objectives.frontier",
     "GroupDRO": "objectives.groupdro",
     "Metrics": "maths.metrics",
     "PostShift": "distillation.postshift",
@@ -57,6 +59,7 @@ __all__ = [
     "BalancedKD",
     "Data",
     "Diagnosis",
+    "FrontierObjective",
     "GroupDRO",
     "Metrics",
     "PostShift",

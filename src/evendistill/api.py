@@ -18,6 +18,7 @@ from evendistill.distillation.teacher import TeacherScores
 from evendistill.maths.groups import Grouping
 from evendistill.models.inference import in_channels_last, score_width
 from evendistill.models.ranks import Ranks
+from evendistill.objectives.frontier import FrontierObjective, conditioned
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import Robust, Standard
 from evendistill.storage.files import digest
@@ -81,7 +82,7 @@ def train(
     recipe, objective = _checked(recipe or Recipe(), objective or Standard(), on_record)
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
         told = (num_classes, device, workers, grouping)
-        network, task = _copy_and_task(model, train, validation, recipe.sampler, *told)
+        network, task = _copy_and_task(model, train, validation, objective, recipe.sampler, *told)
         problem = true_problem(task, objective, step_size=recipe.multiplier_step)
         spec = {"role": "train"} | identity(network, task, objective, recipe, seed)
         return _complete(
@@ -160,7 +161,7 @@ def distill(
     )
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
         network, task = _copy_and_task(
-            student, train, validation, recipe.sampler, num_classes, device, workers, grouping
+            student, train, validation, objective, recipe.sampler, num_classes, device, workers, grouping
         )
         said = asked(teacher, task, listening, None if out is None else Path(out))
         told = {"step_size": recipe.multiplier_step, "teacher": said.teacher, "features": said.features}
@@ -189,6 +190,7 @@ def _copy_and_task(
     model: nn.Module,
     train: object,
     validation: object | None,
+    objective: Description,
     sampler: Sampler,
     num_classes: int | None,
     device: str | torch.device,
@@ -204,7 +206,8 @@ def _copy_and_task(
     if num_classes not in (None, width):
         raise ValueError(f"the network gives {width} scores, num_classes is {num_classes}")
     task = Task(examples, held_out, tuple(str(label) for label in range(width)), place, sampler, grouping)
-    return in_channels_last(network, first), task
+    network = in_channels_last(network, first)
+    return (conditioned(network, first, objective) if isinstance(objective, FrontierObjective) else network), task
 
 
 def _told(scores: TeacherScores) -> dict[str, torch.Tensor]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evendistill.experiments.driving import LOOK_AGAIN, MOST_TRIES, TEACHER_FAILED, drive
+from evendistill.experiments.driving import LOOK_AGAIN, LOOK_AT_LEAST, MOST_TRIES, TEACHER_FAILED, drive
 from evendistill.experiments.engines.engine import Outcome
 from evendistill.storage.owners import LEASE
 from evendistill.storage.watch import SILENCE
@@ -132,7 +132,9 @@ def test_what_another_holds_or_a_stranger_stopped_is_looked_at_again_later(tmp_p
     assert ends(driven(engine, tmp_path, [TEACHER, OTHER])) == {"t": "finished", "u": "finished"}
     assert engine.begun == ["t", "u"] + ["t"] * (4 + MOST_TRIES)  # room is not left empty meanwhile; no try is used up
     of_t = [time for name, time in zip(engine.begun, engine.times, strict=True) if name == "t"][:6]
-    assert all(LOOK_AGAIN <= later - earlier < 2 * LOOK_AGAIN for earlier, later in itertools.pairwise(of_t))
+    pauses = [later - earlier for earlier, later in itertools.pairwise(of_t)]
+    doubled = [min(LOOK_AGAIN * 2**look, LOOK_AT_LEAST) for look in range(5)]
+    assert all(least <= pause < least + 1 for pause, least in zip(pauses, doubled, strict=True))
 
 
 @pytest.mark.parametrize(("end", "error"), [("finished", None), ("failed", "the loss became nan")])
@@ -151,7 +153,7 @@ def test_what_another_process_makes_of_a_run_counts(tmp_path, end, error):
     assert first == Outcome("t", end, error, is_input=end == "failed", is_elsewhere=True)
     assert (second.hash, second.end, second.is_elsewhere) == ("s", end, False)
     assert engine.begun == (["s"] if end == "finished" else [])
-    assert engine.now < 2.5 * SILENCE + 3 * LOOK_AGAIN  # it was looked at often enough
+    assert engine.now < 2.5 * SILENCE + LOOK_AT_LEAST + 1  # it was looked at often enough
 
 
 @pytest.mark.parametrize(("kind", "is_input"), [("ValueError", True), ("RuntimeError", False)])
@@ -170,7 +172,7 @@ def test_the_lease_of_an_owner_that_has_fallen_silent_is_taken_over(tmp_path):
     engine = FakeEngine()
     assert ends(driven(engine, tmp_path, [TEACHER, OTHER])) == {"t": "finished", "u": "finished"}
     assert engine.begun == ["u", "t"]
-    assert SILENCE <= engine.times[1] < SILENCE + 3 * LOOK_AGAIN
+    assert SILENCE <= engine.times[1] < SILENCE + LOOK_AT_LEAST + 1
     assert not (tmp_path / TEACHER.folder_name / LEASE).exists()
 
 

@@ -12,9 +12,9 @@ from evendistill.experiments.report.picture import (
     COLOURS,
     colours,
     drawn,
-    frontier_figure,
+    frontier_chart,
     recall_rows,
-    recalls_figure,
+    recalls_chart,
     shapes,
 )
 from evendistill.experiments.report.table import make_table
@@ -31,19 +31,19 @@ def table(finished_sweep, plain):
     return make_table(finished_sweep(plain | {"baselines": ["post-shift", "balanced-kd"]}, recalls))
 
 
-def points(figure):
+def points(chart):
     """Average, robust accuracy and place of every point of the picture, the frontier left out."""
     return [
         (x, y, place)
-        for trace in figure.data
-        if trace.customdata is not None
-        for x, y, place in zip(trace.x, trace.y, trace.customdata, strict=True)
+        for trace in chart["data"]
+        if "customdata" in trace
+        for x, y, place in zip(trace["x"], trace["y"], trace["customdata"], strict=True)
     ]
 
 
 def test_every_row_is_a_point_that_knows_its_place_among_what_a_click_shows(table):
     rows = drawn(table)
-    found = points(frontier_figure(table))
+    found = points(frontier_chart(table))
     assert sorted(place for *_, place in found) == list(range(len(table.rows) + len(table.alternatives)))
     for x, y, place in found:
         assert (x, y) == (100 * rows[place].test.average.mean, 100 * rows[place].test.robust.mean)
@@ -56,7 +56,7 @@ def test_more_teachers_than_colours_are_all_drawn(finished_sweep, plain):
     plain["students"]["objectives"] = ["balanced"]
     table = make_table(finished_sweep(plain, recalls))
     assert len(table.rows) == 160
-    assert sorted(place for *_, place in points(frontier_figure(table))) == list(range(160))
+    assert sorted(place for *_, place in points(frontier_chart(table))) == list(range(160))
     assert len(colours(table)) == 80
     assert set(colours(table).values()) == set(COLOURS)
 
@@ -93,21 +93,21 @@ def test_bars_stand_one_a_class_with_short_names_and_absent_classes_have_none(ta
     nan = math.nan
     names = ("a <b> " + "x" * 40, "dog", "dog")
     rows = [replace(row, test=replace(row.test, recalls=(0.9, nan, 0.5))) for row in table.rows]
-    figure = recalls_figure(replace(table, class_names=names, rows=tuple(rows)))
-    assert [trace.name for trace in figure.data] == [label for label, _ in recall_rows(table)]
-    assert list(figure.data[0].x) == [0, 1, 2]  # classes of one name are still two
-    assert figure.data[0].y[0] == 90
-    assert math.isnan(figure.data[0].y[1])
-    assert [len(unescape(tick)) for tick in figure.layout.xaxis.ticktext] == [20, 3, 3]
-    assert "<" not in "".join(figure.layout.xaxis.ticktext)
-    assert unescape(figure.data[0].text[0]) == names[0]
-    assert "<" not in figure.data[0].text[0]
+    chart = recalls_chart(replace(table, class_names=names, rows=tuple(rows)))
+    bars, ticks = chart["data"], chart["layout"]["xaxis"]["ticktext"]
+    assert [each["name"] for each in bars] == [label for label, _ in recall_rows(table)]
+    assert bars[0]["x"] == [0, 1, 2]  # classes of one name are still two
+    assert bars[0]["y"] == [90, None, 50]
+    assert [len(unescape(tick)) for tick in ticks] == [20, 3, 3]
+    assert "<" not in "".join(ticks)
+    assert unescape(bars[0]["text"][0]) == names[0]
+    assert "<" not in bars[0]["text"][0]
 
 
 @pytest.mark.parametrize(("count", "ticks"), [(1, 1), (25, 25), (26, 13), (100, 25), (1000, 25)])
 def test_no_more_names_stand_below_the_bars_than_can_be_read(table, count, ticks):
     rows = [replace(row, test=replace(row.test, recalls=(0.5,) * count)) for row in table.rows]
     names = tuple(f"class {label}" for label in range(count))
-    axis = recalls_figure(replace(table, class_names=names, rows=tuple(rows))).layout.xaxis
-    assert len(axis.tickvals) == ticks
-    assert [names[at] for at in axis.tickvals] == list(axis.ticktext)
+    axis = recalls_chart(replace(table, class_names=names, rows=tuple(rows)))["layout"]["xaxis"]
+    assert len(axis["tickvals"]) == ticks
+    assert [names[at] for at in axis["tickvals"]] == axis["ticktext"]

@@ -136,6 +136,8 @@ def student_problem(
     problem = _bound(task, labeller, objective, targets, step_size, temperature=distillation.temperature)
     if distillation.feature_weight == 0:
         return problem
+    if problem.objective.heads > 1:
+        raise ValueError("features are matched under one objective, not under a frontier; feature_weight must be 0")
     if features is None:
         raise ValueError("feature_weight needs the teacher itself, got its scores alone")
     return replace(problem, features=features, feature_weight=distillation.feature_weight)

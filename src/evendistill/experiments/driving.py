@@ -15,7 +15,8 @@ from evendistill.training.folder import RunFolder
 MOST_TRIES = 3
 TEACHER_FAILED = "its teacher failed"
 WAIT = 0.2  # seconds for which an engine is listened to before signals are looked at
-LOOK_AGAIN = 1.0  # seconds until a run that another process trains is looked at again
+LOOK_AGAIN = 0.25  # seconds until a run that another process trains is looked at again, doubled each time
+LOOK_AT_LEAST = 4.0  # seconds that are never exceeded
 
 
 def drive(
@@ -71,6 +72,7 @@ class _Drive:
         self.waiting = dict(needed)
         self.ended: dict[str, bool] = {}
         self.tries: Counter[str] = Counter()
+        self.looks: Counter[str] = Counter()
         self.not_before: dict[str, float] = {}
         self.clock, self.watch = clock, Watch(clock)
 
@@ -92,7 +94,7 @@ class _Drive:
             if outcome := self._of_others(name):
                 yield self._settled(outcome)
             elif not self.watch.is_free(self.runs / self.needed[name].folder_name):
-                self.not_before[name] = now + LOOK_AGAIN
+                self._leave(name)
             else:
                 del self.waiting[name]
                 self.tries[name] += 1
@@ -103,10 +105,11 @@ class _Drive:
         """What the engine says."""
         for outcome in self.engine.ended(WAIT):
             if outcome.end in ("busy", "cut off"):  # cut off by another's signal: nobody has asked for that here
-                self._put_back(outcome.hash, self.clock() + LOOK_AGAIN)
+                self._put_back(outcome.hash)
+                self._leave(outcome.hash)
                 self.tries[outcome.hash] -= 1
             elif outcome.end == "died" and self.tries[outcome.hash] < MOST_TRIES:
-                self._put_back(outcome.hash, 0.0)
+                self._put_back(outcome.hash)
             else:
                 yield self._settled(self._given_up(outcome) if outcome.end == "died" else outcome)
 
@@ -133,6 +136,10 @@ class _Drive:
         self.ended[outcome.hash] = outcome.end == "finished"
         return outcome
 
-    def _put_back(self, name: str, not_before: float) -> None:
+    def _put_back(self, name: str) -> None:
         self.waiting = {name: self.needed[name]} | self.waiting
-        self.not_before[name] = not_before
+
+    def _leave(self, name: str) -> None:
+        """Leave a run to its owner for a while; the longer it takes, the less often it is looked at."""
+        self.not_before[name] = self.clock() + min(LOOK_AGAIN * 2 ** self.looks[name], LOOK_AT_LEAST)
+        self.looks[name] += 1

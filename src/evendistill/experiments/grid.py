@@ -70,6 +70,7 @@ def distinct_runs(cells: tuple[Cell, ...]) -> dict[str, RunSpec]:
 
 
 def _add(run: RunSpec, runs: dict[str, RunSpec]) -> None:
-    for needed in run.inputs:
-        _add(needed, runs)
-    runs.setdefault(run.hash, run)
+    if run.hash not in runs:
+        for needed in run.inputs:
+            _add(needed, runs)
+        runs[run.hash] = run

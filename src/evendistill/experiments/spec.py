@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import reprlib
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -212,7 +212,7 @@ class RunSpec(Spec):
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    @property
+    @cached_property
     def folder_name(self) -> str:
         """The hash, and what a person wants to see."""
         words = [self.data.words, self.taught_as]
@@ -223,15 +223,20 @@ class RunSpec(Spec):
         return first + "-".join(words)[: MOST_LETTERS - len(first + last)] + last
 
 
+@lru_cache(maxsize=64)
+def _changed_training(training: Recipe) -> dict[str, Any]:
+    """What differs from the defaults; all runs of a grid share a few of these."""
+    told, default = PLAIN_TRAINING.dump_python(training, mode="json"), _default_training()
+    return {name: told[name] for name in told if told[name] != default[name] and name != "checkpoint_every"}
+
+
 def _without_defaults(spec: RunSpec) -> dict[str, Any]:
     plain = spec.model_dump(mode="json", exclude_defaults=True, exclude={"training", "teacher", "others"})
     for part in ("data", "network"):  # a part that is all defaults is still a part
         plain.setdefault(part, {})
     for name in ("hold", "workers"):  # where images wait changes no result
         plain["data"].pop(name, None)
-    told, default = PLAIN_TRAINING.dump_python(spec.training, mode="json"), _default_training()
-    changed = {name: value for name, value in told.items() if value != default[name]}
-    plain["training"] = {name: value for name, value in changed.items() if name != "checkpoint_every"}
+    plain["training"] = dict(_changed_training(spec.training))
     if spec.teacher is not None:
         plain["teacher"] = spec.teacher._plain
     if spec.others:

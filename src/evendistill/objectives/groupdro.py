@@ -82,6 +82,7 @@ class GroupDROObjective(nn.Module):
     boost: Tensor
     reads_labels = True
     needs_whole_batch = True
+    heads = 1
 
     def __init__(self, shape: tuple[int, ...], step_size: float, boost: Tensor, *, is_adversarial: bool) -> None:
         super().__init__()

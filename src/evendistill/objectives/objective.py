@@ -30,13 +30,18 @@ class Objective(Protocol):
         ...
 
     @property
+    def heads(self) -> int:
+        """K, for how many objectives the network gives scores, ``(B, K C)``; 1 but for a frontier."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Of the multipliers, see :func:`evendistill.maths.groups.table_shape`."""
         ...
 
     @property
     def weights(self) -> Tensor:
-        """The multipliers, ``(G,)`` on the simplex: one a class, or one a group."""
+        """The multipliers, ``(G,)`` on the simplex: one a class, or one a group; ``(K G,)`` of several objectives."""
         ...
 
     def __call__(
@@ -53,7 +58,7 @@ class Objective(Protocol):
         ...
 
     def ascend(self, errors: Tensor) -> None:
-        """Move the multipliers by held-out errors ``(G,)``, NaN for absent groups."""
+        """Move the multipliers by held-out errors ``(K G,)``, NaN for absent groups."""
         ...
 
 

@@ -135,6 +135,7 @@ class CostObjective(nn.Module):
     log_costs: Tensor
     reads_labels = False
     needs_whole_batch = False
+    heads = 1
 
     def __init__(
         self,

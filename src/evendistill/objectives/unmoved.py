@@ -15,6 +15,7 @@ class Unmoved(nn.Module):
 
     is_adversarial = False
     needs_whole_batch = False
+    heads = 1
     reads_labels = False
 
     def __init__(self, shape: tuple[int, ...]) -> None:

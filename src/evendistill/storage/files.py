@@ -37,14 +37,20 @@ def known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
+def read_bytes(path: Path | str) -> bytes:
+    """All that a file holds."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def read_json(path: Path | str) -> Any:  # noqa: ANN401 - JSON is what it is
     """The value that a JSON file holds.
 
     Raises:
         ValueError: if it is no JSON, naming the file.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from None
 

@@ -12,7 +12,7 @@ from evendistill.storage.files import digest, json_bytes, read_json
 from evendistill.training.evaluation import scores_of
 from evendistill.training.evidence import findings
 from evendistill.training.folder import RunFolder, finish_once, model_bytes
-from evendistill.training.loop import fit
+from evendistill.training.loop import fit, multipliers
 from evendistill.training.recipe import Recipe
 from evendistill.training.result import Result
 from evendistill.training.turns import Turns
@@ -103,13 +103,15 @@ def _validation(result: Result, problem: Problem) -> dict[str, bytes]:
     validation = problem.task.validation
     if validation is None:
         return {}
-    found = findings(scores_of(result.model, validation), validation, problem.task)
-    return {"validation.json": json_bytes(found | {"multipliers": result.multipliers.tolist()})}
+    scores = scores_of(result.model, validation).chunk(problem.objective.heads, dim=1)
+    found = [findings(part, validation, problem.task) for part in scores]
+    told = found[0] if len(found) == 1 else {"frontier": found}
+    return {"validation.json": json_bytes(told | {"multipliers": result.multipliers.tolist()})}
 
 
 def _stored(folder: RunFolder, network: nn.Module, problem: Problem) -> Result:
-    multipliers = problem.objective.weights.cpu()
+    weights = multipliers(problem.objective)
     path = folder.path / "validation.json"
     if path.is_file():
-        multipliers = torch.tensor(read_json(path)["multipliers"], dtype=multipliers.dtype)
-    return Result(folder.load_model(network), folder.history(), multipliers)
+        weights = torch.tensor(read_json(path)["multipliers"], dtype=weights.dtype)
+    return Result(folder.load_model(network), folder.history(), weights)

@@ -20,7 +20,8 @@ class HeldOut:
         examples: the validation set.
         targets: ``(M, C)`` distributions or ``(M,)`` labels, on the device of the scores.
         attributes: ``(M,)`` on the same device, where groups are not classes.
-        shape: of the multipliers.
+        shape: of the multipliers of one objective.
+        heads: K, how many objectives there are scores for.
         most: examples looked at in one move; more of them are thinned to a fresh random subset each time.
         gain: "zero_one" or "cross_entropy".
         device: where the network is.
@@ -35,6 +36,7 @@ class HeldOut:
         *,
         attributes: Tensor | None = None,
         shape: tuple[int, ...],
+        heads: int = 1,
         most: int,
         gain: str,
         device: torch.device,
@@ -46,13 +48,14 @@ class HeldOut:
         self._most = most
         self._attributes = attributes
         self._shape = shape
+        self._heads = heads
         self._losses = label_errors if gain == "zero_one" else label_losses
         self._device = device
         self._bf16 = bf16
         self._ranks = ranks
 
     def gains(self, network: nn.Module, generator: torch.Generator) -> Tensor:
-        """``(G,)`` errors of the raw scores on each group, network in eval mode; NaN for groups without mass."""
+        """``(K G,)`` errors of the raw scores on each group, network in eval mode; NaN for groups without mass."""
         count = len(self._examples)
         rows = torch.arange(count)
         targets, attributes = self._targets, self._attributes
@@ -70,4 +73,5 @@ class HeldOut:
             bf16=self._bf16,
             ranks=self._ranks,
         )
-        return group_risks(self._losses(scores), targets, attributes, self._shape).flatten()
+        parts = [self._losses(part) for part in scores.chunk(self._heads, dim=1)]
+        return torch.cat([group_risks(part, targets, attributes, self._shape).flatten() for part in parts])

@@ -13,6 +13,7 @@ from evendistill.distillation.problem import Problem
 from evendistill.maths.metrics import worst_k
 from evendistill.models.average import AverageOfScores
 from evendistill.models.ranks import Ranks
+from evendistill.objectives.objective import Objective
 from evendistill.training import randomness
 from evendistill.training.checkpoint import Checkpoint
 from evendistill.training.evaluation import group_metrics, scores_of
@@ -56,14 +57,13 @@ def fit(
 
     Raises:
         FloatingPointError: if the loss is no longer finite, saying where.
-        ValueError: if the best iterate is asked for without a validation set, a batch has fewer examples than there are
-            processes, or features are to be matched and the network has no last linear layer.
+        ValueError: if the best iterate is asked for without a validation set or of a frontier, a batch has fewer
+            examples than there are processes, or features are to be matched and the network has no last linear layer.
         OSError: if processes resume from different steps.
     """
     network.to(device)
     train, held_out = problem.task.train.to(device), _held_out(problem, recipe, device, ranks)
-    if recipe.iterate == "best" and problem.task.validation is None:
-        raise ValueError("iterate 'best' needs a validation set, got None")
+    _check_iterate(problem, recipe)
     with randomness.isolated(randomness.derive_seed(seed, "noise"), device), problem.learner(network) as learner:
         state = State(network, learner, problem, recipe, seed=seed, device=device, ranks=ranks)
         if checkpoint and (saved := checkpoint.load()) is not None:
@@ -81,7 +81,20 @@ def fit(
                     checkpoint.save_if_due(state.state_dict)
                 on_step(state.step, state.total_steps)
                 yield from _pause(state, checkpoint)
-    return Result(_iterate(state), state.history, state.objective.weights.cpu())
+    return Result(_iterate(state), state.history, multipliers(problem.objective))
+
+
+def multipliers(objective: Objective) -> Tensor:
+    """Where they stand, ``(G,)``, or ``(K, G)`` of several objectives; on the CPU."""
+    weights = objective.weights.cpu()
+    return weights if objective.heads == 1 else weights.view(objective.heads, -1)
+
+
+def _check_iterate(problem: Problem, recipe: Recipe) -> None:
+    if recipe.iterate == "best" and problem.task.validation is None:
+        raise ValueError("iterate 'best' needs a validation set, got None")
+    if recipe.iterate != "last" and problem.objective.heads > 1:
+        raise ValueError(f"a frontier is its last iterate; iterate must be 'last', got {recipe.iterate!r}")
 
 
 def _pause(state: State, checkpoint: Checkpoint | None) -> Turns[None]:
@@ -130,7 +143,11 @@ def _end_epoch(state: State, problem: Problem, robust_k: int) -> None:
     record: dict[str, Any] = {"epoch": state.epoch, "step": state.step, "loss": sum(losses) / len(losses)}
     record["learning_rate"] = float(state.optimiser.param_groups[0]["lr"])
     if state.gains is not None:
-        record |= _adversary(state.objective.weights, state.gains)
+        parts = zip(
+            *(each.chunk(problem.objective.heads) for each in (state.objective.weights, state.gains)), strict=True
+        )
+        told = [_adversary(*part) for part in parts]
+        record |= told[0] if len(told) == 1 else {name: [each[name] for each in told] for name in told[0]}
     if state.recipe.iterate == "best" and problem.task.validation is not None:
         scores = scores_of(state.network, problem.task.validation, state.ranks)
         metrics = group_metrics(scores, problem.task.validation, problem.task)
@@ -165,6 +182,7 @@ def _held_out(problem: Problem, recipe: Recipe, device: torch.device, ranks: Ran
         problem.validation_targets.to(device),
         attributes=problem.task.attributes(problem.task.validation),
         shape=problem.objective.shape,
+        heads=problem.objective.heads,
         most=recipe.update_examples,
         gain=recipe.gain,
         device=device,

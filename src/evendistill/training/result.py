@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from evendistill.data.examples import as_examples
 from evendistill.maths.metrics import Metrics
+from evendistill.models.conditioned import Conditioned
 from evendistill.training.evaluation import evaluate, scores_of
 
 
@@ -19,18 +20,40 @@ class Result:
         history: one record an epoch: ``epoch``, ``step``, ``loss``, ``learning_rate``; where multipliers move also
             ``multipliers``, the ``class_errors`` that moved them last, and the ``gap`` between the largest class error
             and their weighted mean, which shrinks as the game settles.
-        multipliers: ``(C,)`` at the end; uniform where none moved.
+        multipliers: ``(C,)`` at the end; uniform where none moved. ``(K, C)`` of a frontier.
     """
 
     model: nn.Module
     history: list[dict[str, Any]]
     multipliers: Tensor
 
+    def at(self, alpha: float) -> nn.Module:
+        """One student of a frontier: a plain network in eval mode, with no trace of the others.
+
+        Args:
+            alpha: any within those that were trained; between two of them the last layer is interpolated.
+
+        Raises:
+            ValueError: if one objective alone was trained, or ``alpha`` lies outside.
+        """
+        if not isinstance(self.model, Conditioned):
+            raise ValueError("this network was trained under one objective; ed.FrontierObjective trains several")
+        return self.model.at(alpha)
+
     def scores(self, dataset: object) -> Tensor:
-        """Raw scores ``(N, C)`` over a data set or a pair of arrays, in its order, on the CPU."""
+        """Raw scores ``(N, C)`` over a data set or a pair of arrays, in its order, on the CPU.
+
+        Of a frontier they are ``(N, K C)``, those of one trade-off after another.
+        """
         return scores_of(self.model, as_examples(dataset))
 
     def evaluate(self, dataset: object) -> Metrics:
-        """Per-class metrics on a data set or a pair of arrays."""
+        """Per-class metrics on a data set or a pair of arrays.
+
+        Raises:
+            ValueError: of a frontier, which is several networks.
+        """
+        if isinstance(self.model, Conditioned) and len(self.model.alphas) > 1:
+            raise ValueError("a frontier is several networks; evaluate one of them: result.at(alpha)")
         examples = as_examples(dataset)
         return evaluate(scores_of(self.model, examples), examples.labels)

@@ -16,16 +16,14 @@ LONG_NAME = 4
 def write_effects(section: Section, path: Path) -> None:
     """Draw every comparison in a row of its own: svg, pdf or png by the ending of the file."""
     import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     with (
         matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a page has the fonts that this machine lacks
-        figure = pyplot.figure(figsize=(9.6, 3.9 * len(section.comparisons)), layout="constrained")
+        figure = Figure(figsize=(9.6, 3.9 * len(section.comparisons)), layout="constrained")
         rows = figure.subfigures(len(section.comparisons), 1, squeeze=False)
         for row, each in zip(rows[:, 0], section.comparisons, strict=True):
             row.suptitle(_plain(heading(each)), x=0.01, ha="left", fontweight="bold", fontsize=10)
@@ -35,7 +33,6 @@ def write_effects(section: Section, path: Path) -> None:
             for axes in (left, right):
                 axes.spines[["top", "right"]].set_visible(False)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-        pyplot.close(figure)
 
 
 def _draw_gains(axes: Any, told: Comparison) -> None:  # noqa: ANN401 - matplotlib's axes

@@ -15,7 +15,7 @@ from evendistill.experiments.report.html import data_block, scrolled
 from evendistill.experiments.report.key import key
 from evendistill.experiments.report.layout import caption, entry, grid_of
 from evendistill.experiments.report.methods import choice
-from evendistill.experiments.report.picture import drawn, frontier_figure, recalls_figure, write_frontier
+from evendistill.experiments.report.picture import drawn, frontier_chart, recalls_chart, write_frontier
 from evendistill.experiments.report.provenance import provenance
 from evendistill.experiments.report.sections import effects_section, methods_section, printed_section, recalls_table
 from evendistill.experiments.report.table import Row, Table
@@ -23,7 +23,6 @@ from evendistill.experiments.report.teachers import teachers_section
 from evendistill.experiments.report.written import write_markdown
 from evendistill.storage.files import write_bytes
 
-PLAIN = {"displayModeBar": False, "responsive": True}
 NOTHING_FROM_OUTSIDE = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
@@ -79,32 +78,34 @@ def _page(table: Table, runs: Path, command: str, more: str) -> str:
 <h3>One line each, to be sorted</h3>
 {_html_sortable(rows, table)}</section>
 {printed_section(table)}{methods_section(table)}<section><h2>Recall of each {table.kind}</h2>
-<figure role="img" aria-label="recall of each {table.kind}; the table below has the numbers">{_recalls(table)}</figure>
+<figure role="img" aria-label="recall of each {table.kind}; the table below has the numbers">
+<div id="recalls" class="chart"></div></figure>
 {recalls_table(table)}</section>
 {more}{provenance(table, runs, command)}
 </main><footer>Made by evendistill. The same tables lie beside this page: table.md, table.csv, table.tex, frontier.svg.
 </footer>
 {data_block("names", list(table.class_names))}{data_block("rows", details(rows, table, runs))}
-<script>{_asset("page.js")}</script></body></html>
+{data_block("charts", {"frontier": frontier_chart(table), "recalls": recalls_chart(table)})}
+<script>{_plotly()}</script><script>{_asset("page.js")}</script></body></html>
 """
+
+
+def _plotly() -> str:
+    """What draws: plotly's own code, so that the page needs no network."""
+    return resources.files("plotly").joinpath("package_data/plotly.min.js").read_text(encoding="utf-8")
 
 
 def _asset(name: str) -> str:
     return resources.files("evendistill.experiments.report").joinpath(f"assets/{name}").read_text(encoding="utf-8")
 
 
-def _recalls(table: Table) -> str:
-    return recalls_figure(table).to_html(full_html=False, include_plotlyjs=False, config=PLAIN, div_id="recalls")
-
-
 def _html_frontier(table: Table) -> str:
-    told = {"full_html": False, "include_plotlyjs": True, "config": PLAIN, "div_id": "frontier"}
     return f"""<section><h2>Average against {escape(table.robust_name)}</h2>
 <p class="soft">A click on a point, or on a name in the list below, shows that combination. Drawing a box with the mouse
 enlarges what is in it, a double click goes back.</p><div class="beside">
 <div class="drawing">
 <figure role="img" aria-label="average accuracy against {escape(table.robust_name)} of every combination; the list
-below has the numbers">{frontier_figure(table).to_html(**told)}</figure>{key(table)}</div>
+below has the numbers"><div id="frontier" class="chart"></div></figure>{key(table)}</div>
 <div class="panel" id="panel" role="region" tabindex="-1" aria-labelledby="panel-title">
 <h3 id="panel-title" aria-live="polite">No combination</h3><div id="panel-facts"></div>
 <h3>Recall of each {table.kind} on test, %</h3><div id="panel-recalls"></div>

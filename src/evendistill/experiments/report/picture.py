@@ -1,5 +1,6 @@
 """The picture of a table: average against worst-class accuracy of every cell, the Pareto frontier drawn."""
 
+from collections.abc import Sequence
 from html import escape
 from itertools import cycle
 from pathlib import Path
@@ -9,6 +10,7 @@ from evendistill.experiments.frontier import pareto_front
 from evendistill.experiments.report.layout import teacher_title
 from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.table import Row, Table
+from evendistill.storage.files import known
 
 COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5")
 SHAPES: tuple[tuple[str, Any], ...] = (
@@ -45,7 +47,9 @@ LEGEND_LINE = 0.22  # inches
 GREY = "#7a808c"  # seen on white and on black
 MOST_TICKS, LONGEST_TICK = 25, 20
 HOVER = "%{text}<br>average %{x:.1f} %, worst %{y:.1f} %<extra></extra>"
-LAYOUT: dict[str, Any] = {"template": "simple_white", "font": {"family": "system-ui, sans-serif"}}
+AXIS = {"automargin": True, "showgrid": False, "zeroline": False, "showline": True, "ticks": "outside"}
+LAYOUT: dict[str, Any] = {"font": {"family": "system-ui, sans-serif"}, "hovermode": "closest", "showlegend": False}
+Chart = dict[str, Any]  # as plotly.js reads it; plotly's Python side would take as long as reading the runs
 
 
 def points(rows: tuple[Row, ...]) -> list[tuple[float, float]]:
@@ -66,78 +70,78 @@ def drawn(table: Table) -> tuple[Row, ...]:
     return (*points_of, *(row for row in table.baselines if tuple(row.folders) not in folders))
 
 
-def frontier_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
+def frontier_chart(table: Table) -> Chart:
     """The picture for the page, every point with its name, its errors and its place among what is shown."""
-    import plotly.graph_objects as go
-
-    figure, place = go.Figure(), {id(row): position for position, row in enumerate(drawn(table))}
-    marks = shapes(table)
-    _draw_front(figure, table)
+    place = {id(row): position for position, row in enumerate(drawn(table))}
+    marks, traces = shapes(table), [_front_trace(table)]
     for rows, colour in zip(_by_teacher(table).values(), colours(table).values(), strict=True):
         x, y = zip(*points(tuple(rows)), strict=True)
-        figure.add_scatter(
-            x=x,
-            y=y,
-            mode="markers",
-            text=[escape(row.title) for row in rows],
-            customdata=[place[id(row)] for row in rows],
-            error_x={"array": [_se(row.test.average.se) for row in rows], "thickness": 1},
-            error_y={"array": [_se(row.test.robust.se) for row in rows], "thickness": 1},
-            marker={"color": colour, "size": 11, "symbol": [marks[row.student_title][0] for row in rows]},
-            hovertemplate=HOVER,
-        )
+        trace = _dots(x, y, [escape(row.title) for row in rows], [place[id(row)] for row in rows])
+        trace["error_x"] = {"array": [_se(row.test.average.se) for row in rows], "thickness": 1}
+        trace["error_y"] = {"array": [_se(row.test.robust.se) for row in rows], "thickness": 1}
+        trace["marker"] = {"color": colour, "size": 11, "symbol": [marks[row.student_title][0] for row in rows]}
+        traces.append(trace)
     for number, (title, rows) in enumerate(baselines(table).items()):
         x, y = zip(*points(tuple(rows)), strict=True)
-        mark = {"color": GREY, "size": 9, "symbol": OPEN_SHAPES[number % len(OPEN_SHAPES)][0]}
         said = [f"{title}<br>{choice(row.cell)}" for row in rows]
-        told = {"text": said, "customdata": [place[id(row)] for row in rows]}
-        figure.add_scatter(x=x, y=y, mode="markers", marker=mark, hovertemplate=HOVER, **told)
-    if chosen := table.selected:
-        arrow = {"showarrow": True, "arrowhead": 0, "arrowcolor": GREY, "ax": 0, "ay": -40}
-        ((x, y),) = points((chosen,))
-        figure.add_annotation(x=x, y=y, text="selected on validation", **arrow)
-    figure.update_layout(
-        LAYOUT,
-        xaxis_title="average accuracy on test (%)",
-        yaxis_title=f"{table.robust_name} on test (%)",
-        showlegend=False,
-        margin={"t": 20, "r": 10, "b": 60, "l": 60},
-        height=440,
-    )
-    return figure
+        trace = _dots(x, y, said, [place[id(row)] for row in rows])
+        trace["marker"] = {"color": GREY, "size": 9, "symbol": OPEN_SHAPES[number % len(OPEN_SHAPES)][0]}
+        traces.append(trace)
+    layout = LAYOUT | {
+        "xaxis": _axis("average accuracy on test (%)"),
+        "yaxis": _axis(f"{table.robust_name} on test (%)"),
+        "margin": {"t": 20, "r": 10, "b": 60, "l": 60},
+        "height": 440,
+        "annotations": [_pointer(at) for at in points((table.selected,) if table.selected else ())],
+    }
+    return {"data": traces, "layout": layout}
 
 
-def _draw_front(figure: Any, table: Table) -> None:  # noqa: ANN401 - a plotly figure
+def _dots(x: Sequence[float], y: Sequence[float], text: list[str], places: list[int]) -> Chart:
+    told = {"type": "scatter", "mode": "markers", "hovertemplate": HOVER}
+    return told | {"x": x, "y": y, "text": text, "customdata": places}
+
+
+def _axis(title: str) -> Chart:
+    return AXIS | {"title": {"text": title, "standoff": 15}}
+
+
+def _pointer(at: tuple[float, float]) -> Chart:
+    arrow = {"showarrow": True, "arrowhead": 0, "arrowcolor": GREY, "ax": 0, "ay": -40}
+    return arrow | {"x": at[0], "y": at[1], "text": "selected on validation"}
+
+
+def _front_trace(table: Table) -> Chart:
     x, y = zip(*front(table), strict=True)
-    ring = {"symbol": "circle-open", "size": 18}
-    figure.add_scatter(x=x, y=y, mode="lines+markers", line={"color": GREY}, marker=ring, hoverinfo="skip")
+    ring = {"line": {"color": GREY}, "marker": {"symbol": "circle-open", "size": 18, "color": GREY}}
+    return ring | {"type": "scatter", "x": x, "y": y, "mode": "lines+markers", "hoverinfo": "skip"}
 
 
-def recalls_figure(table: Table) -> Any:  # noqa: ANN401 - a plotly figure
+def recalls_chart(table: Table) -> Chart:
     """Per-class recalls of the selected student, its teacher, and standard distillation."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
     names = [escape(name, quote=False) for name in table.class_names]  # plotly draws elements that it finds in text
-    for colour, (label, row) in zip(COLOURS, recall_rows(table), strict=False):
-        told = {"name": label, "text": names, "textposition": "none", "marker": {"color": colour, "line": {"width": 0}}}
-        figure.add_bar(
-            x=list(range(len(names))),
-            y=[100 * recall for recall in row.test.recalls],
-            hovertemplate="%{text}: %{y:.1f} %<extra>%{fullData.name}</extra>",
-            **told,
-        )
+    told = {"type": "bar", "x": list(range(len(names))), "text": names, "textposition": "none"}
+    told["hovertemplate"] = "%{text}: %{y:.1f} %<extra>%{fullData.name}</extra>"
+    bars = [
+        told | {"name": label, "y": [_percent(recall) for recall in row.test.recalls], "marker": {"color": colour}}
+        for colour, (label, row) in zip(COLOURS, recall_rows(table), strict=False)
+    ]
     ticks = range(0, len(names), -(-len(names) // MOST_TICKS))
-    figure.update_layout(
-        LAYOUT,
-        barmode="group",
-        xaxis={"title": table.kind, "tickvals": list(ticks), "ticktext": [_tick(table, label) for label in ticks]},
-        yaxis_title="recall on test (%)",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        margin={"t": 20, "r": 10, "l": 60},
-        height=400,
-    )
-    return figure
+    words = {"tickvals": list(ticks), "ticktext": [_tick(table, label) for label in ticks]}
+    layout = LAYOUT | {
+        "barmode": "group",
+        "xaxis": _axis(table.kind) | words,
+        "yaxis": _axis("recall on test (%)"),
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "margin": {"t": 20, "r": 10, "l": 60},
+        "height": 400,
+    }
+    return {"data": bars, "layout": layout}
+
+
+def _percent(recall: float) -> float | None:
+    return known(100 * recall)  # of a class without examples there is none
 
 
 def _tick(table: Table, label: int) -> str:
@@ -162,13 +166,12 @@ def recall_rows(table: Table) -> list[tuple[str, Row]]:
 def write_frontier(table: Table, path: Path) -> None:
     """Draw the frontier as a file for papers and pages: svg, pdf or png by its ending."""
     import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     with matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}):
         lines = 2 + len(baselines(table)) + len(_by_teacher(table)) + len(shapes(table))
-        figure, axes = pyplot.subplots(figsize=(7.2, max(4.6, LEGEND_LINE * lines)), layout="constrained")
+        figure = Figure(figsize=(7.2, max(4.6, LEGEND_LINE * lines)), layout="constrained")
+        axes = figure.subplots()
         ring = {"color": "black", "linewidth": 1, "fillstyle": "none", "markersize": 13}
         axes.plot(*zip(*front(table), strict=True), "o-", label="Pareto frontier", **ring)
         _draw_rows(axes, table)
@@ -190,7 +193,6 @@ def write_frontier(table: Table, path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside right upper", frameon=False)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-        pyplot.close(figure)
 
 
 def _draw_rows(axes: Any, table: Table) -> None:  # noqa: ANN401 - matplotlib's axes

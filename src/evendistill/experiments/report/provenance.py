@@ -1,6 +1,7 @@
 """Where the numbers come from: seeds, data, machines, versions, and the command that makes them again."""
 
 from collections import Counter
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ MOST_NAMED = 4
 def provenance(table: Table, runs: Path, command: str) -> str:
     """The last section of the page."""
     folders = list(dict.fromkeys(name for row in (*table.rows, *table.baselines) for name in row.folders))
+    data, environments = _told_by(runs, folders, "data.json"), _told_by(runs, folders, "env.json")
     body = [
         ("runs", [f"{len(folders)} in the table, {table.epochs:,} epochs behind it"], False),
         ("seeds", [", ".join(map(str, table.seeds))], False),
-        ("data fingerprint", [_most(runs, folders, "data.json", "fingerprint")], False),
-        *((name, [_most(runs, folders, "env.json", name)], False) for name in ENVIRONMENT),
+        ("data fingerprint", [_most(data, "fingerprint")], False),
+        *((name, [_most(environments, name)], False) for name in ENVIRONMENT),
     ]
     return (
         f"<section><h2>How these numbers came about</h2>{lines(['what', 'value'], body, words=['value'])}"
@@ -31,18 +33,19 @@ def provenance(table: Table, runs: Path, command: str) -> str:
     )
 
 
-def _most(runs: Path, folders: list[str], file: str, field: str) -> str:
+def _most(told_by: list[dict[str, Any]], field: str) -> str:
     """The values of a field over the runs; how many of each where they differ."""
-    found = Counter(shown(told.get(field, "not kept")) for name in folders if (told := _told(runs / name / file)))
+    found = Counter(shown(told.get(field, "not kept")) for told in told_by)
     if len(found) < 2:
         return next(iter(found), "not kept")
     told = [f"{value} ({count} run{'' if count == 1 else 's'})" for value, count in found.most_common(MOST_NAMED)]
     return ", ".join(told) + (f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
 
 
-def _told(path: Path) -> dict[str, Any]:
-    try:
-        told = read_json(path)
-    except (OSError, ValueError):  # runs of earlier versions, or a file that says nothing of results
-        return {}
-    return told if isinstance(told, dict) else {}
+def _told_by(runs: Path, folders: list[str], file: str) -> list[dict[str, Any]]:
+    """What each run told in a file; nothing of runs of earlier versions, and of files that say nothing."""
+    found = []
+    for name in folders:
+        with suppress(OSError, ValueError):
+            found.append(read_json(runs / name / file))
+    return [told for told in found if isinstance(told, dict) and told]

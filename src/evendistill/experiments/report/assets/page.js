@@ -6,6 +6,7 @@
   const names = JSON.parse(find("names").textContent);
   const picture = find("frontier");
   const charts = () => document.querySelectorAll(".js-plotly-plot");
+  const PLAIN = { displayModeBar: false, responsive: true };
   const PALETTE = ["#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e",
     "#9498a0", "#b5bd3a", "#17a2b8"];
   const PAPER = 660; // pixels across a printed page
@@ -77,7 +78,7 @@
     const layout = { height: 240, margin: { t: 10, r: 10, l: 50, b: 40 }, xaxis: { title: { text: "step" } },
       yaxis: { title: { text: "multiplier" }, rangemode: "tozero" }, showlegend: false,
       font: { family: "system-ui, sans-serif" } };
-    const shown = Plotly.react(place, traces, layout, { displayModeBar: false, responsive: true });
+    const shown = Plotly.react(place, traces, layout, PLAIN);
     shown.then(() => Plotly.relayout(place, themed()));
     place.setAttribute("aria-label", `multipliers of ${told.names.join(", ")} over the steps of training`);
     find("multipliers-key").replaceChildren(keyOf(told));
@@ -111,6 +112,8 @@
     body.append(...[...body.rows].sort(order));
   }
 
+  const drawings = JSON.parse(find("charts").textContent);
+  for (const [name, { data, layout }] of Object.entries(drawings)) Plotly.newPlot(name, data, layout, PLAIN);
   picture.on("plotly_click", (event) => show(event.points[0].customdata));
   for (const button of document.querySelectorAll("button[data-row]")) {
     button.addEventListener("click", () => {
