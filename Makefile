@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests benchmarks tools
 
-.PHONY: demo test check fix slow bench mutate install clean
+.PHONY: demo test check cover fix slow bench mutate install clean
 
 demo: .venv/installed
 	$(BIN)/evendistill demo
@@ -16,8 +16,11 @@ check: .venv/developing
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu and not alone" --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu and not alone"
 	$(BIN)/pytest -m "alone and not slow and not gpu"
+
+cover: .venv/developing
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu and not alone" --cov --cov-report=term:skip-covered
 
 fix: .venv/developing
 	$(BIN)/ruff format $(SOURCES)

@@ -106,6 +106,12 @@ def test_a_recipe_s_teachers_are_ranked_and_judged_by_its_students(diagnose):
     assert told["within"] == {"1": {}, "3": {}}  # two teachers have no order to speak of
     code, out, err = diagnose("small.yaml", "--out", "runs")
     assert (code, err) == (0, "")
+    heads = [head.strip() for head in next(line for line in out.splitlines() if "calibration term" in line).split("┃")]
+    first = next(line for line in out.splitlines() if line.startswith("│"))
+    cells = dict(zip(heads, (cell.strip() for cell in first.split("│")), strict=True))
+    best = told["teachers"][0]
+    assert cells["calibration term"] == f"{-best['calibration']:.3f}" != cells["risk, best shift"]
+    assert cells["risk, best shift"] == f"{-best['shifted_risk']:.3f}"
     for word in ("risk, best shift", "robust student's worst %", "ranking teachers by", "Spearman", "own worst-class"):
         assert word in out
     assert out.count("standard") == out.count("balanced") == 2

@@ -57,10 +57,12 @@ def test_the_fifteen_lines_beat_standard_distillation_in_the_worst_class():
 
 def test_its_commands_run_on_its_recipe(tmp_path):
     (tmp_path / "my-first.yaml").write_text(blocks("yaml")[0])
-    assert len(expand(read_recipe(tmp_path / "my-first.yaml"))) == 2 + 2 * (2 + 4) + 1 + 1 + 2
+    assert len(expand(read_recipe(tmp_path / "my-first.yaml"))) == 2 + 2 * (2 + 2 + 4) + 1 + 1 + 2
     np.savez(tmp_path / "predictions.npz", scores=np.eye(3), labels=np.arange(3))
+    labels = np.arange(600) % 3
+    np.savez(tmp_path / "my-data.npz", x=np.eye(3)[labels] + 0.1 * np.random.default_rng(0).random((600, 3)), y=labels)
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("evendistill")]
-    assert len(lines) == 13
+    assert len(lines) == 20
     shutil.copytree(README.parent / "recipes", tmp_path / "recipes")
     for line in lines:
         done = subprocess.run(

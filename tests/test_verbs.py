@@ -167,7 +167,13 @@ def test_frontier_draws_and_says_who_stands_where(evendistill, swept, ending):
 def test_frontier_is_a_table_on_a_terminal(evendistill):
     code, out, err = evendistill("frontier", "small.yaml")
     assert (code, err) == (0, "")
-    for word in ("combination", "efficient", "area under the frontier", "students 0.", "epochs trained for it: 24"):
+    for word in (
+        "combination",
+        "efficient",
+        "area under the frontier",
+        "students 0.",
+        "epochs trained for it, teachers included: 24",
+    ):
         assert word in out
 
 

@@ -196,7 +196,7 @@ def test_the_box_says_what_to_ship_what_it_gains_and_where_it_lies(table):
     assert cells[start : start + 4] == ["the student to ship", "50.0 ± 5.8", "65.0 ± 1.9", apart]
     assert cells[start + 4 : start + 8] == ["standard distillation", "44.0 ± 7.0", "60.0 ± 4.2", "-"]
     assert cells[start + 8 : start + 10] == ["its teacher, standard", "40.0 ± 0.0"]
-    assert f"To ship: {found.selected.folders[0]}/model.safetensors" in words
+    assert f"To ship: {found.selected.folders[0]} (trained at temperature 3" in words
     assert words.count("44.0 ± 7.0") == 1
 
 

@@ -60,14 +60,14 @@ def test_the_smaller_student_differs_from_self_distillation_in_nothing_else(name
     assert smaller.model_copy(update={"name": own.name, "students": students}) == own
 
 
-@pytest.mark.filterwarnings("ignore:absent from validation")  # a sharp teacher after three steps knows one class
 def tried(path):
     """The large grids are alike but for their settings, so one of them stands for all in a quick check."""
     is_large = path.stem in PAPER or path.stem.endswith("-to-32")
     return pytest.param(path, id=path.stem, marks=pytest.mark.slow if is_large and path.stem != "cifar10-lt" else ())
 
 
-@pytest.mark.parametrize("path", map(tried, RECIPES))
+@pytest.mark.filterwarnings("ignore:absent from validation")  # a sharp teacher after three steps knows one class
+@pytest.mark.parametrize("path", [tried(path) for path in RECIPES])
 def test_every_recipe_can_be_tried_in_seconds(path, tmp_path):
     written = write_recipe(smoke(read_recipe(path)), tmp_path / "recipe.yaml")
     sweep = Sweep.read(written, tmp_path / "runs")

@@ -34,6 +34,9 @@ app = typer.Typer(
 Recipes = Annotated[list[Path], typer.Argument(help="Recipe files (YAML) whose runs are finished.")]
 Out = Annotated[Path, typer.Option(help="Folder of run folders, shared by all recipes.")]
 DataPath = Annotated[str | None, typer.Option(help="Where the data are, in place of the recipe's source.")]
+Shared = Annotated[
+    bool, typer.Option("--shared", help="One training for all trade-offs of a side, in place of one for each.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="The most runs at once; by default one a core.")]
 

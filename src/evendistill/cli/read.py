@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from evendistill.cli.options import DataPath, Json, Out, Recipes, app
+from evendistill.cli.options import DataPath, Json, Out, Recipes, Shared, app
 from evendistill.experiments.verbs import (
+    derived,
     joined,
     print_json,
     report_on,
+    train_missing,
 )
 
 Runs = Annotated[Path, typer.Argument(help="Folder of run folders.")]
@@ -22,16 +24,18 @@ def report(
     recipes: Recipes,
     out: Out = Path("runs"),
     data: DataPath = None,
+    shared: Shared = False,
     to: Annotated[Path | None, typer.Option(help="Folder for the page; by default beside the runs.")] = None,
     as_json: Json = False,
 ) -> None:
     """The tables and the page of finished recipes; several share one table if they are comparable."""
     from evendistill.experiments.derive import report_folder
 
-    sweep = joined(recipes, out, data)
-    words = [*recipes, *(("--data", data) if data else ()), "--out", out]
+    sweep = joined(recipes, out, data, shared=shared)
+    words = [*recipes, *(("--data", data) if data else ()), *(["--shared"] if shared else ()), "--out", out]
     command = shlex.join(["evendistill", "report", *map(str, words)])
-    report_on(sweep, to or report_folder(recipes[0], out), as_json, command, trained=0)
+    place = to or report_folder(sweep.recipe if shared else recipes[0], out)
+    report_on(sweep, place, as_json, command, trained=0)
 
 
 @app.command(epilog="Example: evendistill select recipe.yaml --rule average-above --floor 0.7")
@@ -39,6 +43,7 @@ def select(
     recipes: Recipes,
     out: Out = Path("runs"),
     data: DataPath = None,
+    shared: Shared = False,
     rule: Annotated[str | None, typer.Option(help=f"One of {', '.join(RULES)}; by default the recipe's.")] = None,
     factor: Annotated[float | None, typer.Option(help="Of the standard error, for paper.")] = None,
     weight: Annotated[float | None, typer.Option(help="Of the worst class, for weighted-sum.")] = None,
@@ -50,7 +55,7 @@ def select(
     from evendistill.experiments.report.terminal import print_choice
     from evendistill.experiments.rules import told
 
-    sweep = joined(recipes, out, data)
+    sweep = joined(recipes, out, data, shared=shared)
     chosen = choice(sweep, told(rule, factor, weight, floor) or sweep.grid.selection)
     if as_json:
         print_json(chosen)
@@ -63,22 +68,33 @@ def frontier(
     recipes: Recipes,
     out: Out = Path("runs"),
     data: DataPath = None,
+    shared: Shared = False,
     to: Annotated[Path | None, typer.Option(help="Draw it: .svg, .pdf or .png.")] = None,
     as_json: Json = False,
 ) -> None:
-    """The Pareto frontier on test: who is on it, who is beaten beyond noise, and its area."""
+    """The Pareto frontier on test: who is on it, who is beaten beyond noise, and its area.
+
+    With --shared what is missing is trained first: the whole frontier for the price of a few runs.
+    """
     from evendistill.experiments.report import standing
     from evendistill.experiments.report.picture import write_frontier
     from evendistill.experiments.report.table import make_table
     from evendistill.experiments.report.terminal import print_standings
 
-    table = make_table(joined(recipes, out, data))
+    if shared:
+        for recipe in recipes:
+            train_missing(derived(recipe, out, data, shared=True), out)
+    table = make_table(joined(recipes, out, data, shared=shared))
     if to is not None:
+        if not to.absolute().parent.is_dir():
+            raise ValueError(f"{to}: there is no folder {to.parent}")
         write_frontier(table, to)
     if as_json:
         print_json(standing.as_json(table))
     else:
         print_standings(table)
+        if to is not None:
+            typer.echo(f"written: {to}", err=True)
 
 
 @app.command(epilog="Example: evendistill status runs")

@@ -19,6 +19,9 @@ To = Annotated[Path, typer.Option(help="Folder to write; an earlier export there
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     to: To,
+    alpha: Annotated[
+        float | None, typer.Option(help="Of a run that trained several trade-offs: any between the first and the last.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Where the run's data lie now, if they were moved.")] = None,
     license_name: Annotated[
         str, typer.Option("--license", metavar="NAME", help="For the card, as the Hugging Face hub calls it.")
@@ -32,6 +35,10 @@ def export(
     from evendistill.experiments.export.agreement import TOLERANCE, DisagreementError
     from evendistill.experiments.export.export import export_run
 
+    if alpha is not None:
+        from evendistill.experiments.export.alpha import run_at
+
+        run = run_at(run, alpha)
     try:
         done = export_run(run, to, source=data, license_name=license_name)
     except DisagreementError as error:

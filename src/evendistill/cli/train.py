@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from evendistill.cli.options import DataPath, Jobs, Json, Out, app
+from evendistill.cli.options import DataPath, Jobs, Json, Out, Shared, app
 from evendistill.experiments.verbs import (
     derived,
     print_json,
@@ -36,8 +36,12 @@ def run(
     jobs: Jobs = None,
     data: DataPath = None,
     smoke: Annotated[
-        bool, typer.Option("--smoke", help="Try the recipe in seconds: made-up images, one epoch, one seed.")
+        bool,
+        typer.Option(
+            "--smoke", help="Try the recipe in seconds: made-up images of the shape of yours, one epoch, one seed."
+        ),
     ] = False,
+    shared: Shared = False,
     pack: Annotated[
         int | None, typer.Option(min=1, help="Train so many runs at once in this process instead: for a GPU.")
     ] = None,
@@ -53,7 +57,9 @@ def run(
         str | None, typer.Option(metavar="K/N", help="Train the K-th of N shares alone: for any array of jobs.")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what has failed before.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, train nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained; looks at no data and no network.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train what a recipe asks for and is not there yet; resume what was cut off; report when all is done."""
@@ -61,12 +67,13 @@ def run(
     from evendistill.experiments.engines.choice import How
     from evendistill.experiments.engines.told import read_options, read_share
 
-    words = [recipe, *(("--data", data) if data else ()), *(["--smoke"] if smoke else ()), "--out", out]
+    words = [recipe, *(("--data", data) if data else ()), *(["--smoke"] if smoke else ())]
+    words += [*(["--shared"] if shared else ()), "--out", out]
     command = shlex.join(["evendistill", "run", *map(str, words)])
     kind = cast(Literal["local", "ray", "slurm"], engine)
     told = {"options": read_options(options or []), "retry_failed": retry_failed, "share": read_share(cell)}
     how = How(kind, jobs=jobs, pack=pack, minutes=minutes, **told)
-    recipe = derived(recipe, out, data, smoke)
+    recipe = derived(recipe, out, data, smoke=smoke, shared=shared)
     if dry_run:
         from evendistill.experiments.report.going import plan
 

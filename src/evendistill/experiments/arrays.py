@@ -53,9 +53,11 @@ def read_groups(groups: Path) -> Tensor:
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - an array, or a mapping of them
     if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
+        raise ValueError(f"{path}: {'a folder, not a file of scores' if path.is_dir() else 'there is no such file'}")
     if path.suffix in SUFFIXES:
         return _read_parquet(path)
+    if path.suffix not in (".csv", ".npy", ".npz"):
+        raise ValueError(f"{path}: cannot be read; scores and labels are .npz, .npy, .csv or parquet")
     try:
         if path.suffix == ".csv":
             with warnings.catch_warnings(action="error", category=UserWarning):  # it warns of a file without numbers

@@ -1,10 +1,11 @@
 """Cells of a table and the runs that fill them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evendistill.experiments.mends import AnyMend
+from evendistill.experiments.mends import AnyMend, AtSpec
 from evendistill.experiments.methods import BaselineSpec
-from evendistill.experiments.objectives import AnyObjective, ObjectiveSpec
+from evendistill.experiments.objectives import AnyObjective, FrontierSpec, ObjectiveSpec
 from evendistill.experiments.recipe import GridSpec, StudentsSpec
 from evendistill.experiments.spec import ListeningSpec, RunSpec
 from evendistill.training.recipe import Recipe
@@ -49,7 +50,7 @@ class Cell:
 Teachers = dict[int, RunSpec]
 
 
-def teacher_runs(grid: GridSpec, objective: ObjectiveSpec) -> Teachers:
+def teacher_runs(grid: GridSpec, objective: ObjectiveSpec | FrontierSpec) -> Teachers:
     """Teachers by seed: one for each seed of the grid, and the fixed one where there is one."""
     seeds = set(grid.seeds) | ({grid.teacher_seed.fixed} if grid.teacher_seed != "matched" else set())
     return {
@@ -82,7 +83,7 @@ def students_of(grid: GridSpec) -> StudentsSpec:
 
 def student_runs(
     grid: GridSpec,
-    objective: AnyObjective,
+    objective: AnyObjective | FrontierSpec,
     teachers: Teachers | None,
     listening: ListeningSpec | None,
     training: Recipe | None = None,
@@ -114,3 +115,20 @@ def mended_runs(grid: GridSpec, mend: AnyMend) -> Teachers:
         seed: run.changed(teacher=run, mend=mend, others=tuple(other[seed] for other in others))
         for seed, run in first.items()
     }
+
+
+def shared(objectives: Sequence[object]) -> tuple[ObjectiveSpec, ...]:
+    """The trade-offs that one training can serve: those between the balanced base and the worst class, by alpha."""
+    members = [each for each in objectives if isinstance(each, ObjectiveSpec) and each.is_of_frontier]
+    return tuple(sorted(members, key=lambda each: each.alpha)) if len(members) > 1 else ()
+
+
+def frontier_of(members: Sequence[ObjectiveSpec]) -> FrontierSpec:
+    """The objective that trains them all."""
+    return FrontierSpec(kind="frontier", alphas=tuple(each.alpha for each in members))
+
+
+def member(run: RunSpec, objective: ObjectiveSpec) -> RunSpec:
+    """One trade-off of a run that trained several."""
+    put_on = AtSpec(kind="at", alpha=objective.alpha)
+    return run.changed(teacher=run, listening=None, others=(), mend=put_on, objective=objective)

@@ -1,13 +1,18 @@
 """Recipes made from recipes: on data that lie elsewhere, or small enough to be tried in seconds."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
+from pydantic import ValidationError
 
+from evendistill.data.datasets import load_data
+from evendistill.experiments.cells import shared as frontier_members
 from evendistill.experiments.methods import BaselineSpec
-from evendistill.experiments.recipe import GridSpec, StudentsSpec, TeachersSpec
+from evendistill.experiments.recipe import GridSpec, StudentsSpec, TeachersSpec, in_one_line
 from evendistill.experiments.spec import DataSpec, ViewSpec
 from evendistill.storage.files import write_bytes
 from evendistill.training.recipe import Recipe
@@ -15,7 +20,8 @@ from evendistill.training.recipe import Recipe
 SMOKE_IMAGES = "made-up:10x3x32"
 SMOKE_TRAINING = {"epochs": 1, "batch_size": 48, "update_every": 2, "warmup_epochs": 0, "milestones": ()}
 SMOKE_RESIZE = 32
-SMOKE = "-smoke"
+MOST_NUMBERS = 10_000_000  # of one made-up image a class; there are dozens of each
+SMOKE, SHARED = "-smoke", "-shared"
 MOST_LETTERS = 80  # of the name of a recipe as the name of a file
 
 
@@ -24,7 +30,7 @@ def on_data(grid: GridSpec, source: str) -> GridSpec:
     return grid.model_copy(update={"data": grid.data.model_copy(update={"source": source})})
 
 
-def smoke(grid: GridSpec) -> GridSpec:
+def smoke(grid: GridSpec, images: str = SMOKE_IMAGES) -> GridSpec:
     """The same recipe for a trial of seconds: made-up images, one epoch, one seed, few combinations.
 
     Of objectives and baselines the first and the last are tried, of temperatures the first; the learning rate is
@@ -32,7 +38,7 @@ def smoke(grid: GridSpec) -> GridSpec:
     view, precision and label modes are the recipe's own, so that what would break later breaks now.
     """
     view = grid.view and _small_view(grid.view)
-    data = DataSpec(source="digits" if grid.data.source == "digits" else SMOKE_IMAGES)
+    data = DataSpec(source="digits" if grid.data.source == "digits" else images)
     if grid.data.imbalance is not None:
         data = data.model_copy(update={"imbalance": min(grid.data.imbalance, 8.0), "profile": grid.data.profile})
     return GridSpec(
@@ -50,6 +56,31 @@ def smoke(grid: GridSpec) -> GridSpec:
     )
 
 
+def shared(grid: GridSpec) -> GridSpec:
+    """The same recipe with one training for all trade-offs, of teachers and of students.
+
+    Raises:
+        ValueError: if there are not two trade-offs on either side.
+    """
+    sides = {"teachers": grid.teachers, "students": grid.students}
+    changed = {
+        name: side.model_copy(update={"shared": True}) for name, side in sides.items() if side and _several(side)
+    }
+    if not changed:
+        raise ValueError(
+            f"the recipe {grid.name} has no two trade-offs on the balanced base that could share a training"
+        )
+    name = f"{grid.name[: MOST_LETTERS - len(SHARED)]}{SHARED}"
+    try:
+        return GridSpec(**{field: getattr(grid, field) for field in grid.model_fields_set} | {"name": name, **changed})
+    except ValidationError as error:
+        raise ValueError(in_one_line(error)) from None
+
+
+def _several(side: TeachersSpec | StudentsSpec) -> bool:
+    return len(frontier_members(side.objectives)) > 1
+
+
 def write_recipe(grid: GridSpec, path: Path) -> Path:
     """Put a recipe into a file that reads back as the same recipe."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,10 +89,9 @@ def write_recipe(grid: GridSpec, path: Path) -> Path:
     return path
 
 
-def place(recipe: Path, runs: Path, *, is_smoke: bool = False) -> Path:
+def place(recipe: Path, runs: Path, *, suffix: str = "") -> Path:
     """Where a recipe made from another lies: beside the runs."""
-    stem = _stem(recipe)
-    return runs / "recipes" / f"{stem[: MOST_LETTERS - len(SMOKE)] + SMOKE if is_smoke else stem}.yaml"
+    return runs / "recipes" / f"{_stem(recipe)[: MOST_LETTERS - len(suffix)]}{suffix}.yaml"
 
 
 def kept(recipe: Path, runs: Path) -> Path:
@@ -88,6 +118,17 @@ def report_folder(recipe: Path, runs: Path, *, to_write: bool = True) -> Path:
 def _stem(recipe: Path) -> str:
     """The name of a recipe as the name of a file, whatever its own may be."""
     return re.sub(r"[^A-Za-z0-9._ -]", "-", recipe.stem).strip(". ")[:MOST_LETTERS] or "recipe"
+
+
+def like(data: DataSpec) -> str:
+    """Made-up images with the classes and the shape of a source that lies here; of the usual ones if it does not."""
+    if data.source == "digits" or not Path(data.source).expanduser().exists():
+        return SMOKE_IMAGES
+    found = load_data(**data.model_copy(update={"imbalance": None}).model_dump())
+    shape = next(found.train.batches([torch.arange(1)])).shape[1:]
+    count = found.num_classes * math.prod(shape)
+    is_square = len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] >= 8
+    return f"made-up:{found.num_classes}x{shape[0]}x{shape[1]}" if is_square and count <= MOST_NUMBERS else SMOKE_IMAGES
 
 
 def _small_view(view: ViewSpec) -> ViewSpec:

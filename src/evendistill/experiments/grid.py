@@ -1,11 +1,25 @@
 """From a recipe to runs: the cells of its table, and the runs that fill each."""
 
+from collections.abc import Iterator
+
 from evendistill.experiments.baselines import baseline_cells
-from evendistill.experiments.cells import Cell, mended_runs, student_runs, teacher_runs
+from evendistill.experiments.cells import (
+    Cell,
+    Teachers,
+    frontier_of,
+    member,
+    mended_runs,
+    shared,
+    student_runs,
+    students_of,
+    teacher_runs,
+)
 from evendistill.experiments.halving import trials
 from evendistill.experiments.listening import listenings
+from evendistill.experiments.mends import AnyMend
+from evendistill.experiments.objectives import ObjectiveSpec
 from evendistill.experiments.recipe import GridSpec
-from evendistill.experiments.spec import RunSpec
+from evendistill.experiments.spec import ListeningSpec, RunSpec
 
 __all__ = ["Cell", "distinct_runs", "every_run", "expand"]
 
@@ -20,20 +34,51 @@ def expand(grid: GridSpec) -> tuple[Cell, ...]:
     """
     if (count := _most_runs(grid)) > MOST_RUNS:
         raise ValueError(f"the recipe {grid.name} asks for up to {count:,} runs; at most {MOST_RUNS:,} are made")
-    teachers = {objective: teacher_runs(grid, objective) for objective in grid.teachers.objectives}
+    teachers: dict[ObjectiveSpec | AnyMend, Teachers] = dict(_taught(grid))
     teachers |= {mend: mended_runs(grid, mend) for mend in grid.teachers.mended}
     cells = [
         Cell(objective, None, None, tuple(runs[seed] for seed in grid.seeds)) for objective, runs in teachers.items()
     ]
     if grid.students is not None:
         if grid.students.alone:
-            cells += [Cell(None, each, None, student_runs(grid, each, None, None)) for each in grid.students.objectives]
+            cells += _students(grid, None, None)
         for teacher, runs in teachers.items():
-            for student in grid.students.objectives:
-                for listening in listenings(grid.students, is_adversarial=student.is_adversarial):
-                    members = student_runs(grid, student, runs, listening)
-                    cells.append(Cell(teacher, student, listening, members))
+            cells += _students(grid, teacher, runs)
     return (*cells, *baseline_cells(grid))
+
+
+def _taught(grid: GridSpec) -> Iterator[tuple[ObjectiveSpec, Teachers]]:
+    """Teachers by objective, those of a frontier from one training a seed."""
+    members = shared(grid.teachers.objectives) if grid.teachers.shared else ()
+    whole = teacher_runs(grid, frontier_of(members)) if members else {}
+    for objective in grid.teachers.objectives:
+        if objective in members:
+            yield objective, {seed: member(run, objective) for seed, run in whole.items()}
+        else:
+            yield objective, teacher_runs(grid, objective)
+
+
+def _students(grid: GridSpec, teacher: ObjectiveSpec | AnyMend | None, runs: Teachers | None) -> Iterator[Cell]:
+    """Every student of one teacher, or without one; those of a frontier from one training a way of listening."""
+    students = students_of(grid)
+    members = shared(students.objectives) if students.shared else ()
+
+    def ways(*, is_adversarial: bool) -> Iterator[ListeningSpec | None]:
+        return iter((None,)) if runs is None else listenings(students, is_adversarial=is_adversarial)
+
+    whole = {way: student_runs(grid, frontier_of(members), runs, way) for way in ways(is_adversarial=True) if members}
+    for student in students.objectives:
+        for way in ways(is_adversarial=student.is_adversarial):
+            if isinstance(student, ObjectiveSpec) and student in members:
+                of = whole.get(way) or next(found for told, found in whole.items() if _is_like(told, way))
+                yield Cell(teacher, student, way, tuple(member(run, student) for run in of))
+            else:
+                yield Cell(teacher, student, way, student_runs(grid, student, runs, way))
+
+
+def _is_like(told: ListeningSpec | None, way: ListeningSpec | None) -> bool:
+    """Whether they differ in who labels the validation set alone, which does not move the one without an adversary."""
+    return told is not None and way is not None and told.temperature == way.temperature
 
 
 def _most_runs(grid: GridSpec) -> int:

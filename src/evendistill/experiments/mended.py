@@ -14,6 +14,7 @@ from evendistill.distillation.problem import Task, true_problem
 from evendistill.distillation.teacher import frozen
 from evendistill.experiments.mends import (
     AdjustedSpec,
+    AtSpec,
     ClassTemperaturesSpec,
     LogitAdjustmentSpec,
     MeanSpec,
@@ -23,6 +24,7 @@ from evendistill.experiments.mends import (
 from evendistill.experiments.networks import finished_network
 from evendistill.experiments.spec import RunSpec
 from evendistill.models.average import MeanOfProbabilities
+from evendistill.models.conditioned import Conditioned
 from evendistill.models.head import Body, head_of
 from evendistill.models.rescaled import Rescaled
 from evendistill.objectives.tradeoff import Standard
@@ -40,11 +42,19 @@ def mended(spec: RunSpec, task: Task, data: Data, runs: Path) -> tuple[nn.Module
     match spec.mend:
         case MeanSpec():
             return MeanOfProbabilities(members).eval(), {}
+        case AtSpec(alpha=alpha):
+            return _of_frontier(members[0], alpha), {}
         case RefittedSpec(alpha=alpha):
             return _with_new_head(members[0], data, alpha), {}
     scale, shift = _put_on(spec, members[0], task, data)
     model = Rescaled(members[0], scale.float(), shift.float()).to(task.device).eval()
     return model, {"log_costs": shift.tolist(), "scale": scale.tolist()}
+
+
+def _of_frontier(network: nn.Module, alpha: float) -> nn.Module:
+    if not isinstance(network, Conditioned):
+        raise TypeError(f"{type(network).__name__} is not a network of several trade-offs")
+    return network.at(alpha)
 
 
 def _put_on(spec: RunSpec, teacher: nn.Module, task: Task, data: Data) -> tuple[Tensor, Tensor]:

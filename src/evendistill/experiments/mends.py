@@ -94,6 +94,21 @@ class MeanSpec(Mend):
         return (self.of, *self.others)
 
 
+class AtSpec(Mend):
+    """One trade-off of a run that trained several; see :class:`evendistill.models.conditioned.Conditioned`.
+
+    Recipes ask for it by ``shared``, not by name.
+    """
+
+    kind: Literal["at"]
+    alpha: float = Field(ge=0, le=1)
+
+    @property
+    def name(self) -> str:
+        """The trade-off."""
+        return f"{ObjectiveSpec(alpha=self.alpha).name}-shared"
+
+
 MENDS: dict[str, type[Mend]] = {
     "post-shift": PostShiftSpec,
     "logit-adjustment": LogitAdjustmentSpec,
@@ -117,6 +132,17 @@ AnyMend = Annotated[
     | AdjustedSpec
     | RefittedSpec
     | MeanSpec,
+    Field(discriminator="kind"),
+]
+PutOn = Annotated[
+    PostShiftSpec
+    | LogitAdjustmentSpec
+    | ClassTemperaturesSpec
+    | VectorScalingSpec
+    | AdjustedSpec
+    | RefittedSpec
+    | MeanSpec
+    | AtSpec,
     Field(discriminator="kind"),
 ]
 NamedMend = Annotated[AnyMend, BeforeValidator(_from_name)]

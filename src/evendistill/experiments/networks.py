@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from evendistill.data.datasets import Data
-from evendistill.experiments.mends import MeanSpec, RefittedSpec
+from evendistill.experiments.mends import AtSpec, MeanSpec, RefittedSpec
+from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.spec import (
     ConvnetSpec,
     MlpSpec,
@@ -24,6 +25,7 @@ from evendistill.models.mlp import mlp
 from evendistill.models.own import from_path, from_timm
 from evendistill.models.rescaled import Rescaled
 from evendistill.models.resnet import cifar_resnet, resnet18
+from evendistill.objectives.frontier import FrontierObjective, conditioned
 from evendistill.training import randomness
 from evendistill.training.folder import RunFolder
 
@@ -42,6 +44,14 @@ def fresh_network(spec: RunSpec, data: Data) -> nn.Module:
     return network
 
 
+def conditioned_network(spec: RunSpec, data: Data, network: nn.Module) -> nn.Module:
+    """The network, conditioned on its trade-offs if it is trained for several at once."""
+    if not isinstance(spec.objective, FrontierSpec):
+        return network
+    objective = FrontierObjective(spec.objective.alphas)
+    return conditioned(network, next(data.train.batches([torch.arange(1)])).cpu(), objective)
+
+
 def finished_network(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
     """The network of a finished run, in eval mode.
 
@@ -57,6 +67,8 @@ def finished_network(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
 def _of_its_shape(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
     """A network that the run's weights fit into; a mended one is made of its teachers."""
     if spec.mend is None:
+        return conditioned_network(spec, data, fresh_network(spec, data))
+    if isinstance(spec.mend, AtSpec):
         return fresh_network(spec, data)
     members = [finished_network(each, data, runs) for each in spec.inputs]
     match spec.mend:

@@ -43,6 +43,11 @@ class ObjectiveSpec(Spec):
         return self
 
     @property
+    def is_of_frontier(self) -> bool:
+        """Whether it lies between the balanced base and the worst class, as the papers' trade-offs do."""
+        return (self.base, self.form) == ("balanced", "margin")
+
+    @property
     def name(self) -> str:
         """ "standard", "balanced", "robust", "reweighted", or the alpha with its base and form."""
         if (self.alpha, self.base, self.form) == (0, "balanced", "weighted"):
@@ -118,6 +123,22 @@ class BalancedKDSpec(Spec):
         return self.kind
 
 
+class FrontierSpec(Spec):
+    """Several trade-offs by one training, see :class:`evendistill.objectives.frontier.FrontierObjective`.
+
+    Recipes ask for it by ``shared``, not by name.
+    """
+
+    kind: Literal["frontier"]
+    alphas: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=2, strict=False)
+    is_adversarial: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        """How many, and from where to where."""
+        return f"frontier-{len(self.alphas)}-of-{self.alphas[0]:g}-to-{self.alphas[-1]:g}"
+
+
 NAMES = {
     "group-dro-train": {"kind": "group-dro", "multipliers": "train"},
     "group-dro-validation": {"kind": "group-dro", "multipliers": "validation"},
@@ -132,6 +153,10 @@ def _kind(value: Any) -> str:  # noqa: ANN401 - whatever a recipe says
     return kind if isinstance(kind, str) else "trade-off"
 
 
+def _from_name(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
+    return NAMES.get(value, value) if isinstance(value, str) else value
+
+
 AnyObjective = Annotated[
     Annotated[ObjectiveSpec, Tag("trade-off")]
     | Annotated[GroupDROSpec, Tag("group-dro")]
@@ -139,5 +164,15 @@ AnyObjective = Annotated[
     | Annotated[AdaAlphaSpec, Tag("ada-alpha")]
     | Annotated[BalancedKDSpec, Tag("balanced-kd")],
     Discriminator(_kind),
-    BeforeValidator(lambda value: NAMES.get(value, value) if isinstance(value, str) else value),
+    BeforeValidator(_from_name),
+]
+TrainedObjective = Annotated[
+    Annotated[ObjectiveSpec, Tag("trade-off")]
+    | Annotated[GroupDROSpec, Tag("group-dro")]
+    | Annotated[AdaMarginSpec, Tag("ada-margin")]
+    | Annotated[AdaAlphaSpec, Tag("ada-alpha")]
+    | Annotated[BalancedKDSpec, Tag("balanced-kd")]
+    | Annotated[FrontierSpec, Tag("frontier")],
+    Discriminator(_kind),
+    BeforeValidator(_from_name),
 ]

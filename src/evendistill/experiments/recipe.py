@@ -87,10 +87,11 @@ Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS, s
 
 
 class TeachersSpec(Spec):
-    """The teachers of a grid."""
+    """The teachers of a grid. With ``shared``, one training a seed serves all trade-offs on the balanced base."""
 
     network: NetworkSpec
     objectives: Objectives
+    shared: bool = False
     training: Training | None = None
     mended: Annotated[tuple[NamedMend, ...], Field(max_length=MOST_CHOICES, strict=False), Distinct] = ()
 
@@ -98,12 +99,14 @@ class TeachersSpec(Spec):
 class StudentsSpec(Spec):
     """The students of a grid: objectives crossed with temperatures and, where multipliers move, with label modes.
 
-    With ``alone``, each objective is also trained without a teacher.
+    With ``alone``, each objective is also trained without a teacher. With ``shared``, one training for each teacher,
+    seed and way of listening serves all trade-offs on the balanced base.
     """
 
     network: NetworkSpec
     objectives: AnyObjectives
     alone: bool = False
+    shared: bool = False
     training: Training | None = None
     temperatures: Temperatures = (3.0,)
     validation_temperatures: Temperatures | None = None
@@ -166,6 +169,19 @@ class GridSpec(Spec):
             raise ValueError("baselines need students, whose network and training they share")
         return self
 
+    @model_validator(mode="after")
+    def _shared_trainings_are_whole(self) -> Self:
+        students = self.students
+        if students is not None and students.shared and self.search is not None:
+            raise ValueError("search tries students one by one; leave it out, or shared")
+        for side in (self.teachers, students):
+            training = side and (side.training or self.training)
+            if side and training and side.shared and training.iterate != "last":
+                raise ValueError(f"shared needs iterate last in training, got {training.iterate}")
+        if students is not None and students.shared and students.feature_weight:
+            raise ValueError(f"shared needs feature_weight 0, got {students.feature_weight:g}")
+        return self
+
     @field_validator("published")
     @classmethod
     def _was_published(cls, value: str | None) -> str | None:
@@ -197,10 +213,11 @@ def read_recipe(path: Path) -> GridSpec:
     try:
         return GridSpec.model_validate(plain)
     except ValidationError as error:
-        raise ValueError(f"{path}: {_one_line(error)}") from None
+        raise ValueError(f"{path}: {in_one_line(error)}") from None
 
 
-def _one_line(error: ValidationError) -> str:
+def in_one_line(error: ValidationError) -> str:
+    """What is wrong with a recipe: field, what was wrong, and what would be right."""
     first = min(error.errors(), key=lambda each: (each["type"] not in UNKNOWN, "literal['matched']" in each["loc"]))
     *outer, last = first["loc"] or ("",)
     outer = [part for part in outer if part not in UNION_TAGS or outer[0] == "view"]  # a view has a mean of its own

@@ -21,6 +21,7 @@ from evendistill.storage.tensors import tensors_in
 
 Split = Literal["validation", "test"]
 PREDICTIONS = "test-predictions.safetensors"
+FRONTIER = "frontier.json"
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,26 @@ def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:
         return as_evidence(json.loads(payload), is_named=split == "test")
     except (ValueError, RecursionError) as error:  # a folder that others sent may have its checksums forged
         raise ValueError(f"{runs / spec.folder_name / split}.json says nothing of results: {error}") from None
+
+
+def read_frontier(spec: RunSpec, runs: Path) -> dict[str, Any]:
+    """What a finished run of several trade-offs found at each ``alphas``: lists ``validation`` and ``test``.
+
+    Raises:
+        ValueError: if the run is not finished, or its file is damaged.
+    """
+    payload = _as_written(spec, runs, FRONTIER)
+    try:
+        told = json.loads(payload)
+        alphas, splits = told["alphas"], [told["validation"], told["test"]]
+        if not all(len(split) == len(alphas) for split in splits) or not all(0 <= float(each) <= 1 for each in alphas):
+            raise ValueError("there is not one finding for each alpha")
+        for split in splits:
+            for found in split:
+                as_evidence(found)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(f"{runs / spec.folder_name / FRONTIER} says nothing of results: {error}") from None
+    return told
 
 
 def _as_written(spec: RunSpec, runs: Path, name: str) -> bytes:

@@ -14,21 +14,24 @@ from evendistill.distillation.asking import asked
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import teacher_scores
 from evendistill.experiments.mended import mended
-from evendistill.experiments.networks import finished_network, fresh_network
+from evendistill.experiments.networks import conditioned_network, finished_network, fresh_network
 from evendistill.experiments.objectives import (
     AdaAlphaSpec,
     AdaMarginSpec,
-    AnyObjective,
     BalancedKDSpec,
+    FrontierSpec,
     GroupDROSpec,
     ObjectiveSpec,
+    TrainedObjective,
 )
-from evendistill.experiments.results import PREDICTIONS
+from evendistill.experiments.results import FRONTIER, PREDICTIONS
 from evendistill.experiments.spec import RunSpec
 from evendistill.maths.margins import margins_of_classes
+from evendistill.models.conditioned import Conditioned
 from evendistill.models.ranks import Ranks
 from evendistill.objectives.adaptive import AdaAlpha, AdaMargin
 from evendistill.objectives.balancedkd import BalancedKD
+from evendistill.objectives.frontier import FrontierObjective
 from evendistill.objectives.groupdro import GroupDRO
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import TradeOff
@@ -41,6 +44,8 @@ from evendistill.training.evidence import findings
 from evendistill.training.folder import RunFolder, finish_once, model_bytes
 from evendistill.training.result import Result
 from evendistill.training.turns import Turns
+
+STOPS = 20  # between the ends of a frontier, where it is measured
 
 
 def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
@@ -74,12 +79,14 @@ def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
     problem = _problem(spec, task, data, runs)
 
     def more(result: Result) -> Mapping[str, bytes]:
+        if isinstance(result.model, Conditioned):
+            return _frontier(result.model, task, data)
         if spec.role == "teacher":
             teacher_scores(result.model, task.train, task.validation, device=device, folder=folder.path)
         return _tested(result.scores(data.test), task, data)
 
     yield from complete(
-        fresh_network(spec, data),
+        conditioned_network(spec, data, fresh_network(spec, data)),
         problem,
         spec.training,
         seed=randomness.derive_seed(spec.order_seed, spec.role),
@@ -102,7 +109,7 @@ def _data(view: View | None, device: torch.device, **told: Any) -> Data:  # noqa
     return (data if view is None else data.viewed(view)).to(device)
 
 
-def _objective(spec: AnyObjective) -> Description:
+def _objective(spec: TrainedObjective) -> Description:
     match spec:
         case ObjectiveSpec(alpha=alpha, base=base, form=form):
             return TradeOff(alpha, base=base, form=form)
@@ -112,6 +119,8 @@ def _objective(spec: AnyObjective) -> Description:
             return AdaMargin(per)
         case AdaAlphaSpec(per=per):
             return AdaAlpha(per)
+        case FrontierSpec(alphas=alphas):
+            return FrontierObjective(alphas)
         case BalancedKDSpec(weight=weight, beta=beta):
             return BalancedKD(weight=weight, beta=beta)
 
@@ -125,8 +134,24 @@ def _tested(scores: Tensor, task: Task, data: Data) -> dict[str, bytes]:
     return {
         "test.json": json_bytes(test),
         PREDICTIONS: tensor_bytes(predicted),
-        "data.json": json_bytes({"fingerprint": data.fingerprint, "training_examples": task.class_counts.tolist()}),
+        "data.json": _told(data, task),
     }
+
+
+def _told(data: Data, task: Task) -> bytes:
+    return json_bytes({"fingerprint": data.fingerprint, "training_examples": task.class_counts.tolist()})
+
+
+def _frontier(model: Conditioned, task: Task, data: Data) -> dict[str, bytes]:
+    """What a run of several trade-offs finds at each of them, and between them."""
+    low, high = model.alphas[0], model.alphas[-1]
+    alphas = sorted({*model.alphas, *(round(low + (high - low) * part / STOPS, 6) for part in range(STOPS + 1))})
+    networks = {alpha: model.at(alpha) for alpha in alphas}
+    found = {
+        split: [findings(scores_of(each, examples), examples, task) for each in networks.values()]
+        for split, examples in (("validation", data.validation), ("test", data.test))
+    }
+    return {FRONTIER: json_bytes({"alphas": alphas, **found}), "data.json": _told(data, task)}
 
 
 def _mended(spec: RunSpec, task: Task, data: Data, runs: Path) -> Turns[Mapping[str, bytes]]:
@@ -135,8 +160,11 @@ def _mended(spec: RunSpec, task: Task, data: Data, runs: Path) -> Turns[Mapping[
         raise ValueError("a mended teacher trains nothing; run this recipe in one process first")
     yield from ()
     model, numbers = mended(spec, task, data, runs)
-    scores = teacher_scores(model, task.train, task.validation, device=task.device, folder=runs / spec.folder_name)
-    held_out = scores_of(model, data.validation) if scores.validation is None else scores.validation.cpu()
+    held_out = None
+    if spec.trained.listening is None:
+        folder = runs / spec.folder_name
+        held_out = teacher_scores(model, task.train, task.validation, device=task.device, folder=folder).validation
+    held_out = scores_of(model, data.validation) if held_out is None else held_out.cpu()
     found = findings(held_out, data.validation, task) | numbers
     files = {"model.safetensors": model_bytes(model), "validation.json": json_bytes(found)}
     return files | _tested(scores_of(model, data.test), task, data)

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
 from evendistill.experiments.arguments import Arguments
-from evendistill.experiments.mends import AnyMend
-from evendistill.experiments.objectives import AnyObjective, Spec
+from evendistill.experiments.mends import AtSpec, PutOn
+from evendistill.experiments.objectives import Spec, TrainedObjective
 from evendistill.maths.groups import Grouping
 from evendistill.training.recipe import Recipe
 
@@ -159,7 +159,7 @@ class RunSpec(Spec):
 
     data: DataSpec
     network: NetworkSpec
-    objective: AnyObjective
+    objective: TrainedObjective
     training: Training
     initialisation_seed: Seed = 0
     order_seed: Seed = 0
@@ -168,7 +168,7 @@ class RunSpec(Spec):
     grouping: Grouping = "class"
     teacher: "RunSpec | None" = None
     listening: ListeningSpec | None = None
-    mend: AnyMend | None = None
+    mend: PutOn | None = None
     others: "tuple[RunSpec, ...]" = Field(default=(), strict=False)
 
     @model_validator(mode="after")
@@ -194,6 +194,11 @@ class RunSpec(Spec):
         return (*([self.teacher] if self.teacher else []), *self.others)
 
     @property
+    def trained(self) -> "RunSpec":
+        """The run that trained its weights: itself, or the one that trained the frontier of which it is a part."""
+        return self.teacher if isinstance(self.mend, AtSpec) and self.teacher is not None else self
+
+    @property
     def taught_as(self) -> str:
         """What students call it: its objective, or its mend."""
         return self.objective.name if self.mend is None else self.mend.name
@@ -215,10 +220,10 @@ class RunSpec(Spec):
     @cached_property
     def folder_name(self) -> str:
         """The hash, and what a person wants to see."""
-        words = [self.data.words, self.taught_as]
-        if self.teacher is not None and self.listening is not None:
-            words += ["from", self.teacher.taught_as, f"t{self.listening.temperature:g}"]
-            words += [f"{self.listening.validation_labels}-labels"] if self.listening.validation_labels else []
+        words, trained = [self.data.words, self.taught_as], self.trained
+        if trained.teacher is not None and trained.listening is not None:
+            words += ["from", trained.teacher.taught_as, f"t{trained.listening.temperature:g}"]
+            words += [f"{trained.listening.validation_labels}-labels"] if trained.listening.validation_labels else []
         first, last = f"{self.hash}-", f"-s{self.order_seed}"
         return first + "-".join(words)[: MOST_LETTERS - len(first + last)] + last
 

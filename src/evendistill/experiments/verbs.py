@@ -22,12 +22,21 @@ PICTURES = (".svg", ".pdf", ".png")
 
 def sweep_and_report(recipe: Path, runs: Path, report: Path, how: "How", as_json: bool, command: str) -> None:
     """Train what a recipe asks for and is not there yet, then report; says why it ends otherwise."""
+    sweep, trained = train_missing(recipe, runs, how)
+    if is_first_process():
+        report_on(sweep, report, as_json, command, trained=trained)
+
+
+def train_missing(recipe: Path, runs: Path, how: "How | None" = None) -> "tuple[Sweep, int]":
+    """Train what a recipe asks for and is not there yet; the finished sweep, and how many runs were trained here."""
+    from evendistill.experiments.engines.choice import How
     from evendistill.experiments.grid import every_run
     from evendistill.experiments.recipe import read_recipe
     from evendistill.experiments.repair import reopen_damaged
     from evendistill.experiments.report.going import print_failures, progress
     from evendistill.experiments.sweep import Sweep
 
+    how = how or How()
     if runs.exists() and not runs.is_dir():
         raise ValueError(f"{runs} is a file; runs need a folder")
     if is_first_process():
@@ -46,8 +55,7 @@ def sweep_and_report(recipe: Path, runs: Path, report: Path, how: "How", as_json
             is_mine_done = how.share is not None and not sweep.missing(how.share)
             _unfinished(f"{still} of {len(sweep.needed)} runs are unfinished", how.share if is_mine_done else None)
         sweep = Sweep.read(recipe, runs)
-    if is_first_process():
-        report_on(sweep, report, as_json, command, trained=trained)
+    return sweep, trained
 
 
 def _unfinished(what: str, done: tuple[int, int] | None) -> None:
@@ -58,24 +66,26 @@ def _unfinished(what: str, done: tuple[int, int] | None) -> None:
     fail(f"time is up, {what}; the same command goes on from here", 3)
 
 
-def joined(recipes: list[Path], out: Path, data: str | None) -> "Sweep":
+def joined(recipes: list[Path], out: Path, data: str | None, *, shared: bool = False) -> "Sweep":
     """Finished recipes as one sweep."""
     from evendistill.experiments.sweep import Sweep
 
-    return Sweep.joined([Sweep.read(derived(recipe, out, data, smoke=False), out) for recipe in recipes])
+    return Sweep.joined([Sweep.read(derived(recipe, out, data, shared=shared), out) for recipe in recipes])
 
 
-def derived(recipe: Path, out: Path, data: str | None, smoke: bool) -> Path:
+def derived(recipe: Path, out: Path, data: str | None, *, smoke: bool = False, shared: bool = False) -> Path:
     """The recipe file to run: the one that was given, or one made from it, which is kept beside the runs."""
     from evendistill.experiments import derive
     from evendistill.experiments.recipe import read_recipe
 
-    if data is None and not smoke:
+    if data is None and not smoke and not shared:
         return recipe
     grid = read_recipe(recipe)
     grid = derive.on_data(grid, data) if data else grid
-    grid = derive.smoke(grid) if smoke else grid
-    return derive.write_recipe(grid, derive.place(recipe, out, is_smoke=smoke))
+    grid = derive.shared(grid) if shared else grid
+    grid = derive.smoke(grid, derive.like(grid.data)) if smoke else grid
+    suffix = (derive.SHARED if shared else "") + (derive.SMOKE if smoke else "")
+    return derive.write_recipe(grid, derive.place(recipe, out, suffix=suffix))
 
 
 def diagnose_recipe(recipe: Path, runs: Path, data: str | None, as_json: bool) -> None:

@@ -106,7 +106,7 @@ def _config(run: Finished, network: nn.Module, stored: Tensor, seen: Tensor) -> 
         },
         "outputs": {"name": SCORES},
         "view": None if spec.view is None else spec.view.model_dump(mode="json"),
-        "temperature": None if spec.listening is None else spec.listening.temperature,
+        "temperature": None if spec.trained.listening is None else spec.trained.listening.temperature,
         "fingerprint": run.seen.fingerprint,
     }
 

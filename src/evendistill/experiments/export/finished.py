@@ -11,6 +11,7 @@ from evendistill.data.datasets import Data
 from evendistill.data.view import View
 from evendistill.experiments.grid import every_run
 from evendistill.experiments.networks import finished_network
+from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.recipe import read_recipe
 from evendistill.experiments.results import read_split
 from evendistill.experiments.sources import loaded
@@ -62,6 +63,8 @@ def read_finished(folder: Path, source: str | None = None) -> Finished:
     spec = read_spec(folder)
     if not (folder / "DONE").is_file():
         raise ValueError(f"{folder}: the run is not finished; run its recipe first")
+    if isinstance(spec.objective, FrontierSpec):
+        raise ValueError(f"{folder}: this run trained several trade-offs; say with --alpha which of them")
     bad = damage(folder)
     if bad is None and (lacking := [name for name in NEEDED if name not in read_json(folder / "DONE")]):
         raise ValueError(f"{folder}: the run kept no {lacking[0]}; delete the folder and run again")

@@ -1,6 +1,6 @@
 """What a run is and what taught it, in words."""
 
-from evendistill.experiments.mends import LogitAdjustmentSpec, MeanSpec
+from evendistill.experiments.mends import AtSpec, LogitAdjustmentSpec, MeanSpec
 from evendistill.experiments.spec import ConvnetSpec, MlpSpec, NetworkSpec, OwnSpec, ResNetSpec, RunSpec, TimmSpec
 
 
@@ -21,16 +21,20 @@ def network_words(network: NetworkSpec) -> str:
 
 def kind_words(spec: RunSpec) -> str:
     """What the run is, in a few words."""
-    if spec.mend is not None:
+    teacher = spec.trained.teacher
+    if spec.mend is not None and not isinstance(spec.mend, AtSpec):
         return f"{spec.mend.name} teacher"
-    if spec.teacher is None:
+    if teacher is None:
         return f"{spec.objective.name} network, trained on labels"
-    return f"{spec.objective.name} student of a {spec.teacher.taught_as} teacher"
+    return f"{spec.objective.name} student of a {teacher.taught_as} teacher"
 
 
 def taught_lines(spec: RunSpec) -> list[tuple[str, str]]:
     """What taught it: names and values for a table, none of them escaped."""
     lines = [("network", network_words(spec.network))]
+    if isinstance(spec.mend, AtSpec):
+        between = spec.trained.objective.name
+        return [*taught_lines(spec.trained), ("part of", f"{between}, one training: its alpha {spec.mend.alpha:g}")]
     if spec.mend is not None:
         names = " and ".join(each.objective.name for each in spec.inputs)
         return [
@@ -60,7 +64,7 @@ def used_validation(spec: RunSpec) -> str:
     """What validation examples did beside being counted; empty if nothing but a choice among runs."""
     if isinstance(spec.mend, MeanSpec | LogitAdjustmentSpec):
         return ""
-    if spec.mend is not None:
+    if spec.mend is not None and not isinstance(spec.mend, AtSpec):
         return (
             "What was put on this network was fitted on the validation examples, so its numbers there are optimistic."
         )

@@ -3,9 +3,12 @@
 import json
 import math
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evendistill.experiments.mends import AtSpec
+from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.table import Row, Table
 from evendistill.storage.files import known
@@ -15,9 +18,17 @@ MOST_CLASSES = 12
 LARGEST = 1e15
 
 
-def details(rows: tuple[Row, ...], table: Table, runs: Path) -> list[dict[str, Any]]:
-    """One entry a row, in plain values."""
-    return [_of(row, table, runs) for row in rows]
+def details(
+    rows: tuple[Row, ...], table: Table, runs: Path, places: Sequence[int | None] | None = None
+) -> list[dict[str, Any]]:
+    """One entry a row, in plain values; ``places`` says of which frontier each is, if of any."""
+    places = places or [None] * len(rows)
+    return [_of(row, table, runs) | _slides(row, place) for row, place in zip(rows, places, strict=True)]
+
+
+def _slides(row: Row, place: int | None) -> dict[str, Any]:
+    mend = row.cell.runs[0].mend
+    return {"frontier": place, "alpha": mend.alpha} if place is not None and isinstance(mend, AtSpec) else {}
 
 
 def export_command(row: Row, runs: Path) -> str:
@@ -30,7 +41,7 @@ def _of(row: Row, table: Table, runs: Path) -> dict[str, Any]:
         "title": row.title + (" ★" if row.selected else ""),
         "facts": _facts(row, table),
         "recalls": [known(round(recall, 4)) for recall in row.test.recalls],
-        "multipliers": multipliers(runs / row.folders[0], table.class_names),
+        "multipliers": multipliers(runs / row.cell.runs[0].trained.folder_name, table.class_names, _part(row)),
         "spec": json.dumps(row.cell.runs[0].canonical(), indent=1, ensure_ascii=False),
         "command": export_command(row, runs),
     }
@@ -49,9 +60,24 @@ def _facts(row: Row, table: Table) -> list[tuple[str, str]]:
     return [*found, ("seeds", ", ".join(map(str, table.seeds)) + first)]
 
 
-def multipliers(folder: Path, names: tuple[str, ...]) -> dict[str, Any] | None:
-    """Multipliers over the steps of a run: at most 40 steps and the 12 classes with the largest; None if none move."""
-    moved = _moved(folder / "metrics.jsonl", len(names))
+def _part(row: Row) -> int | None:
+    """Which of the multipliers of a frontier are the row's."""
+    run = row.cell.runs[0]
+    of = run.trained.objective
+    if not isinstance(of, FrontierSpec) or not isinstance(run.mend, AtSpec):
+        return None
+    return of.alphas.index(run.mend.alpha)
+
+
+def multipliers(folder: Path, names: tuple[str, ...], part: int | None = None) -> dict[str, Any] | None:
+    """Multipliers over the steps of a run: at most 40 steps and the 12 classes with the largest; None if none move.
+
+    Args:
+        folder: of the run that trained them.
+        names: of the classes.
+        part: which of several trade-offs, where the run trained several.
+    """
+    moved = _moved(folder / "metrics.jsonl", len(names), part)
     if not moved:
         return None
     thinned = moved[:: math.ceil(len(moved) / MOST_STEPS)]
@@ -66,18 +92,21 @@ def multipliers(folder: Path, names: tuple[str, ...]) -> dict[str, Any] | None:
     }
 
 
-def _moved(path: Path, count: int) -> list[tuple[int, list[float]]]:
+def _moved(path: Path, count: int, part: int | None) -> list[tuple[int, list[float]]]:
     """Steps and multipliers as a log has them; whatever else its lines say is passed over."""
     try:
         records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     except (OSError, ValueError, RecursionError):  # a log that is gone takes its curve along, and nothing else
         return []
     told = [each for each in records if isinstance(each, dict)]
-    return [
-        (each["step"], each["multipliers"])
-        for each in told
-        if _is_number(each.get("step")) and _are_numbers(each.get("multipliers"), count)
-    ]
+    found = [(each.get("step"), _of_part(each.get("multipliers"), part)) for each in told]
+    return [(step, values) for step, values in found if _is_number(step) and _are_numbers(values, count)]
+
+
+def _of_part(found: Any, part: int | None) -> Any:  # noqa: ANN401 - whatever a log holds
+    if part is None:
+        return found
+    return found[part] if isinstance(found, list) and part < len(found) else None
 
 
 def _are_numbers(found: object, count: int) -> bool:

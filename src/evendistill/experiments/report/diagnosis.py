@@ -82,8 +82,8 @@ def print_ranking(ranking: Ranking) -> None:
     grid = Grid(
         Column("teacher", overflow="fold"),
         "T",
-        "risk, best shift",
         "calibration term",
+        "risk, best shift",
         "own worst %",
         "robust student's worst %",
     )

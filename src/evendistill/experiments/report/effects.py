@@ -113,14 +113,15 @@ def _alone(table: Table, row: Row) -> Row | None:
 def _is_alone(row: Row, student: Row) -> bool:
     """Whether it learns from nobody with the network and the training of this student."""
     ours, theirs = row.cell.runs[0], student.cell.runs[0]
-    is_student = row.cell.student is not None and row.cell.teacher is None and ours.teacher is None
+    is_student = row.cell.student is not None and row.cell.teacher is None and ours.trained.teacher is None
     return is_student and (ours.network, ours.training) == (theirs.network, theirs.training)
 
 
 def _trio(student: RunSpec, alone: RunSpec) -> tuple[RunSpec, RunSpec, RunSpec]:
-    if student.teacher is None:
+    teacher = student.trained.teacher
+    if teacher is None:
         raise ValueError(f"the run {student.folder_name} has no teacher")
-    return student.teacher, student, alone
+    return teacher, student, alone
 
 
 def _comparison(role: str, row: Row, alone: Row, trios: Sequence[tuple[RunSpec, ...]], runs: Path) -> Comparison:

@@ -18,6 +18,7 @@ from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.picture import drawn, frontier_chart, recalls_chart, write_frontier
 from evendistill.experiments.report.provenance import provenance
 from evendistill.experiments.report.sections import effects_section, methods_section, printed_section, recalls_table
+from evendistill.experiments.report.sliding import frontiers
 from evendistill.experiments.report.table import Row, Table
 from evendistill.experiments.report.teachers import teachers_section
 from evendistill.experiments.report.written import write_markdown
@@ -65,6 +66,7 @@ def write_report(
 
 def _page(table: Table, runs: Path, command: str, more: str) -> str:
     title, rows = escape(table.name), drawn(table)
+    slides, places = frontiers(rows, runs, robust_k=table.robust_k)
     first = next((position for position, row in enumerate(rows) if row.selected), 0)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -84,7 +86,8 @@ def _page(table: Table, runs: Path, command: str, more: str) -> str:
 {more}{provenance(table, runs, command)}
 </main><footer>Made by evendistill. The same tables lie beside this page: table.md, table.csv, table.tex, frontier.svg.
 </footer>
-{data_block("names", list(table.class_names))}{data_block("rows", details(rows, table, runs))}
+{data_block("names", list(table.class_names))}{data_block("rows", details(rows, table, runs, places))}
+{data_block("frontiers", slides)}
 {data_block("charts", {"frontier": frontier_chart(table), "recalls": recalls_chart(table)})}
 <script>{_plotly()}</script><script>{_asset("page.js")}</script></body></html>
 """
@@ -108,6 +111,9 @@ enlarges what is in it, a double click goes back.</p><div class="beside">
 below has the numbers"><div id="frontier" class="chart"></div></figure>{key(table)}</div>
 <div class="panel" id="panel" role="region" tabindex="-1" aria-labelledby="panel-title">
 <h3 id="panel-title" aria-live="polite">No combination</h3><div id="panel-facts"></div>
+<div id="slider-part" hidden><label for="slider">alpha, 0 for the balanced average, 1 for the worst {table.kind}:
+<output id="slider-alpha"></output></label><input type="range" id="slider" min="0" step="1">
+<p class="soft" id="slider-facts" aria-live="polite"></p></div>
 <h3>Recall of each {table.kind} on test, %</h3><div id="panel-recalls"></div>
 <div id="multipliers-part" hidden><h3>Multipliers over training</h3><div id="multipliers" role="img"></div>
 <div class="key" id="multipliers-key"></div></div>

@@ -204,13 +204,14 @@ def as_json(table: Table) -> list[dict[str, Any]]:
 
 
 def to_ship(table: Table) -> str:
-    """Where the chosen student's weights lie."""
+    """Which run to ship."""
     chosen = table.selected
     if chosen is None or chosen.cell.listening is None:
         return "There is no student to ship."
-    temperature = f"temperature {chosen.cell.listening.temperature:g}"
-    more = f"; {len(chosen.folders) - 1} repeats beside it are its equals" if len(chosen.folders) > 1 else ""
-    return f"To ship: {chosen.folders[0]}/model.safetensors ({temperature}{more})."
+    temperature = f"trained at temperature {chosen.cell.listening.temperature:g}, which its scores do not need"
+    others = len(chosen.folders) - 1
+    more = f"; its {others} other seed{'' if others == 1 else 's'} would do as well" if others else ""
+    return f"To ship: {chosen.folders[0]} ({temperature}{more})."
 
 
 def _article(word: str) -> str:

@@ -56,14 +56,14 @@ def print_methods(table: Table) -> None:
 def print_standings(table: Table) -> None:
     """Print where every student and baseline stands towards the frontier, and the areas."""
     console = Console()
-    grid = Grid("combination", "average %", f"{table.robust_name} %", "standing")
+    grid = Grid("combination", "average %", f"{table.robust_name} %", "standing among these")
     for each in standings(table):
         title = f"[bold]{escape(each.row.title)} ★[/bold]" if each.row.selected else escape(each.row.title)
         grid.add_row(title, each.row.test.average.percent(), each.row.test.robust.percent(), escape(each.words))
     console.print(grid)
     areas = ", ".join(f"{name} {volume:.4f}" for name, volume in volumes(table).items())
     console.print(f"area under the frontier, from 0 and 0 in fractions: {areas}", highlight=False)
-    console.print(f"epochs trained for it: {table.epochs:,}", highlight=False)
+    console.print(f"epochs trained for it, teachers included: {table.epochs:,}", highlight=False)
 
 
 def print_choice(chosen: dict[str, Any]) -> None:

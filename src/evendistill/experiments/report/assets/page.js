@@ -4,6 +4,8 @@
   const find = (id) => document.getElementById(id);
   const rows = JSON.parse(find("rows").textContent);
   const names = JSON.parse(find("names").textContent);
+  const frontiers = JSON.parse(find("frontiers").textContent);
+  let showing = null; // the row in the panel
   const picture = find("frontier");
   const charts = () => document.querySelectorAll(".js-plotly-plot");
   const PLAIN = { displayModeBar: false, responsive: true };
@@ -84,9 +86,23 @@
     find("multipliers-key").replaceChildren(keyOf(told));
   }
 
+  function slide() {
+    const told = frontiers[showing.frontier];
+    const place = Number(find("slider").value);
+    const alpha = told.alphas[place];
+    const isOwn = alpha === showing.alpha;
+    find("slider-alpha").textContent = alpha;
+    find("slider").setAttribute("aria-valuetext", `alpha ${alpha}`);
+    find("slider-facts").textContent = `worst ${percent(told.robust[place])} %, average ${percent(told.average[place])} % `
+      + (isOwn ? "on test: the combination itself" : "on test: of the same training, at another alpha");
+    find("panel-recalls").replaceChildren(bars({ recalls: told.recalls[place] }));
+    find("panel-command").textContent = showing.command + (isOwn ? "" : ` --alpha ${alpha}`);
+  }
+
   function show(position) {
     const row = rows[position];
     if (!row) return;
+    showing = row;
     find("panel-title").textContent = row.title;
     find("panel-facts").replaceChildren(describe(row));
     find("panel-recalls").replaceChildren(bars(row));
@@ -96,6 +112,11 @@
       line.classList.toggle("shown", Number(line.dataset.row) === position);
     }
     draw(row);
+    find("slider-part").hidden = row.frontier === undefined;
+    if (row.frontier === undefined) return;
+    find("slider").max = frontiers[row.frontier].alphas.length - 1;
+    find("slider").value = frontiers[row.frontier].alphas.indexOf(row.alpha);
+    slide();
   }
 
   function sort(head) {
@@ -114,6 +135,7 @@
 
   const drawings = JSON.parse(find("charts").textContent);
   for (const [name, { data, layout }] of Object.entries(drawings)) Plotly.newPlot(name, data, layout, PLAIN);
+  find("slider").addEventListener("input", slide);
   picture.on("plotly_click", (event) => show(event.points[0].customdata));
   for (const button of document.querySelectorAll("button[data-row]")) {
     button.addEventListener("click", () => {
