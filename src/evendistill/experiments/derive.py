@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from evendistill.data.datasets import load_data
 from evendistill.experiments.cells import shared as frontier_members
 from evendistill.experiments.methods import BaselineSpec
-from evendistill.experiments.recipe import GridSpec, StudentsSpec, TeachersSpec, in_one_line
+from evendistill.experiments.mistakes import in_one_line
+from evendistill.experiments.recipe import GridSpec, StudentsSpec, TeachersSpec
 from evendistill.experiments.spec import DataSpec, ViewSpec
 from evendistill.storage.files import write_bytes
 from evendistill.training.recipe import Recipe

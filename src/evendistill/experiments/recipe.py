@@ -1,6 +1,5 @@
 """A recipe file: which teachers, which students, how often; read strictly, with one clear line for each mistake."""
 
-import difflib
 import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +16,7 @@ from pydantic import (
 
 from evendistill.experiments.mends import MENDS, NamedMend
 from evendistill.experiments.methods import Baselines, BaselineSpec
+from evendistill.experiments.mistakes import in_one_line
 from evendistill.experiments.objectives import AnyObjective, ObjectiveSpec, Spec
 from evendistill.experiments.published_numbers import read_published
 from evendistill.experiments.rules import RULES, BestRobust, HalvingSpec, Rule
@@ -32,25 +32,13 @@ from evendistill.experiments.spec import (
     Training,
     ViewSpec,
 )
-from evendistill.experiments.yamlfile import printable, read_yaml
+from evendistill.experiments.yamlfile import read_yaml
 from evendistill.maths.groups import Grouping
 from evendistill.training.recipe import Recipe
 
 MOST_BYTES = 1 << 20
 MOST_SEEDS = 1000
 MOST_CHOICES = 1000  # of one kind; each is compared with each
-UNION_TAGS = ("mlp", "convnet", "resnet", "own", "timm", "FixedTeacher", "trade-off", "group-dro", "ada-margin")
-UNION_TAGS += (
-    *MENDS,
-    "ada-alpha",
-    "balanced-kd",
-    "paper",
-    "best-robust",
-    "weighted-sum",
-    "average-above",
-    "robust-above",
-)
-UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # a misspelt field, which explains one that is missing
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -213,25 +201,7 @@ def read_recipe(path: Path) -> GridSpec:
     try:
         return GridSpec.model_validate(plain)
     except ValidationError as error:
-        raise ValueError(f"{path}: {in_one_line(error)}") from None
-
-
-def in_one_line(error: ValidationError) -> str:
-    """What is wrong with a recipe: field, what was wrong, and what would be right."""
-    first = min(error.errors(), key=lambda each: (each["type"] not in UNKNOWN, "literal['matched']" in each["loc"]))
-    *outer, last = first["loc"] or ("",)
-    outer = [part for part in outer if part not in UNION_TAGS or outer[0] == "view"]  # a view has a mean of its own
-    field = ".".join(map(str, [*outer, last]))
-    if first["type"] in UNKNOWN:
-        return printable(f"unknown field {field}{_suggestion(str(last))}")
-    message = first["msg"].removeprefix("Value error, ")
-    value = "" if isinstance(first["input"], dict) or "got " in message else f", got {reprlib.repr(first['input'])}"
-    return printable(f"{field + ': ' if field else ''}{message[:1].lower()}{message[1:]}{value}")
-
-
-def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, sorted(_field_names() - {name}), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"{path}: {in_one_line(error, _field_names())}") from None
 
 
 def _field_names() -> set[str]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import reprlib
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -231,7 +231,7 @@ class RunSpec(Spec):
 @lru_cache(maxsize=64)
 def _changed_training(training: Recipe) -> dict[str, Any]:
     """What differs from the defaults; all runs of a grid share a few of these."""
-    told, default = PLAIN_TRAINING.dump_python(training, mode="json"), _default_training()
+    told, default = (PLAIN_TRAINING.dump_python(each, mode="json") for each in (training, Recipe()))
     return {name: told[name] for name in told if told[name] != default[name] and name != "checkpoint_every"}
 
 
@@ -247,8 +247,3 @@ def _without_defaults(spec: RunSpec) -> dict[str, Any]:
     if spec.others:
         plain["others"] = [other._plain for other in spec.others]
     return plain
-
-
-@cache
-def _default_training() -> dict[str, Any]:
-    return PLAIN_TRAINING.dump_python(Recipe(), mode="json")

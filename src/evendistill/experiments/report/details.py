@@ -99,8 +99,8 @@ def _moved(path: Path, count: int, part: int | None) -> list[tuple[int, list[flo
     except (OSError, ValueError, RecursionError):  # a log that is gone takes its curve along, and nothing else
         return []
     told = [each for each in records if isinstance(each, dict)]
-    found = [(each.get("step"), _of_part(each.get("multipliers"), part)) for each in told]
-    return [(step, values) for step, values in found if _is_number(step) and _are_numbers(values, count)]
+    found = [(each["step"], _of_part(each.get("multipliers"), part)) for each in told if _is_number(each.get("step"))]
+    return [(step, values) for step, values in found if _are_numbers(values, count)]
 
 
 def _of_part(found: Any, part: int | None) -> Any:  # noqa: ANN401 - whatever a log holds
