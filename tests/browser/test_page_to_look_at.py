@@ -60,6 +60,9 @@ def test_all_text_is_readable_and_a_theme_that_changes_is_followed(opened, plain
     other = {"light": "dark", "dark": "light"}[scheme]
     for now in (scheme, other):
         page.emulate_media(color_scheme=now)
+        for _ in range(50):  # pictures are drawn anew, which takes a moment
+            if faint(page):
+                page.wait_for_timeout(100)
         assert faint(page) == []
         behind = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (luminance(behind) < 0.05) == (now == "dark")

@@ -159,7 +159,7 @@ FAILING = RECIPE.replace("epochs: 200,", "epochs: 200, learning_rate: 1.0e+30,")
 )
 
 
-@pytest.mark.parametrize("engine", ["ray", "slurm"])
+@pytest.mark.parametrize("engine", [pytest.param("ray", marks=pytest.mark.slow), "slurm"])
 def test_a_run_that_fails_is_recorded_as_it_is_locally(begin, tmp_path, engine):
     pytest.importorskip(PACKAGES[engine])
     found = {}
@@ -172,6 +172,7 @@ def test_a_run_that_fails_is_recorded_as_it_is_locally(begin, tmp_path, engine):
     assert found[engine][0] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("engine", "other"), [("ray", "packed"), ("slurm", "local")])
 def test_sigterm_saves_the_runs_and_any_engine_goes_on_from_there(begin, swept, tmp_path, engine, other):
     pytest.importorskip(PACKAGES[engine])
