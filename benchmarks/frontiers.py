@@ -26,7 +26,7 @@ from evendistill.data.datasets import Data, load_data
 from evendistill.data.view import View
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.frontier import hypervolume, pareto_front
-from evendistill.experiments.networks import conditioned_network, fresh_network
+from evendistill.experiments.networks import network_to_train
 from evendistill.experiments.objectives import ObjectiveSpec
 from evendistill.experiments.results import judged, read_split, robust_metric
 from evendistill.experiments.spec import RunSpec
@@ -79,7 +79,7 @@ def trained(sweep: Sweep) -> list[RunSpec]:
 
 def multiply_adds(run: RunSpec, data: Data) -> float:
     """Of a training, held-out passes included."""
-    network = conditioned_network(run, data, fresh_network(run, data))
+    network = network_to_train(run, data)
     forward = forward_multiply_adds(network, next(data.train.batches([torch.arange(1)])))
     if isinstance(network, Conditioned):  # whose last layers are no modules that could be counted
         layer = network.network.get_submodule(network.head)

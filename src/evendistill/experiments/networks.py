@@ -44,8 +44,9 @@ def fresh_network(spec: RunSpec, data: Data) -> nn.Module:
     return network
 
 
-def conditioned_network(spec: RunSpec, data: Data, network: nn.Module) -> nn.Module:
-    """The network, conditioned on its trade-offs if it is trained for several at once."""
+def network_to_train(spec: RunSpec, data: Data) -> nn.Module:
+    """A fresh network, conditioned on its trade-offs if it is trained for several at once."""
+    network = fresh_network(spec, data)
     if not isinstance(spec.objective, FrontierSpec):
         return network
     objective = FrontierObjective(spec.objective.alphas)
@@ -67,7 +68,7 @@ def finished_network(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
 def _of_its_shape(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
     """A network that the run's weights fit into; a mended one is made of its teachers."""
     if spec.mend is None:
-        return conditioned_network(spec, data, fresh_network(spec, data))
+        return network_to_train(spec, data)
     if isinstance(spec.mend, AtSpec):
         return fresh_network(spec, data)
     members = [finished_network(each, data, runs) for each in spec.inputs]

@@ -14,7 +14,7 @@ from evendistill.distillation.asking import asked
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import teacher_scores
 from evendistill.experiments.mended import mended
-from evendistill.experiments.networks import conditioned_network, finished_network, fresh_network
+from evendistill.experiments.networks import finished_network, network_to_train
 from evendistill.experiments.objectives import (
     AdaAlphaSpec,
     AdaMarginSpec,
@@ -86,7 +86,7 @@ def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
         return _tested(result.scores(data.test), task, data)
 
     yield from complete(
-        conditioned_network(spec, data, fresh_network(spec, data)),
+        network_to_train(spec, data),
         problem,
         spec.training,
         seed=randomness.derive_seed(spec.order_seed, spec.role),
