@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from evendistill.experiments.driving import LOOK_AGAIN, LOOK_AT_LEAST, MOST_TRIES, TEACHER_FAILED, drive
 from evendistill.experiments.engines.engine import Outcome
+from evendistill.experiments.status import read_status
 from evendistill.storage.owners import LEASE
 from evendistill.storage.watch import SILENCE
 
@@ -23,6 +24,9 @@ class Run(NamedTuple):
     hash: str
     inputs: tuple = ()
     folder_name = property(lambda self: f"{self.hash}-run")
+
+    def canonical(self) -> dict[str, str]:
+        return {"hash": self.hash}
 
 
 class FakeEngine:
@@ -114,6 +118,8 @@ def test_three_deaths_are_a_failure_that_is_written_down(tmp_path):
     told = json.loads((tmp_path / TEACHER.folder_name / "FAILED").read_text())
     assert (told["error"], told["kind"], outcomes[0].is_input) == (outcomes[0].error, "RuntimeError", False)
     assert "its process died 3 times, last its died end" in told["error"]
+    (entry, waiting) = read_status(tmp_path, [TEACHER.folder_name, STUDENT.folder_name])
+    assert (entry.state, entry.note, waiting.state) == ("failed", told["error"], "waiting")
     assert [path.name for path in tmp_path.iterdir()] == [TEACHER.folder_name]
 
 
@@ -124,6 +130,22 @@ def test_a_failure_that_cannot_be_written_down_is_reported_all_the_same(tmp_path
     (outcome,) = driven(engine, tmp_path, [TEACHER])
     assert outcome.end == "failed"
     assert "and it could not be marked: " in outcome.error
+
+
+@pytest.mark.parametrize("is_at_the_stop", [False, True])
+def test_a_run_that_failed_without_a_word_in_its_folder_counts_as_failed(tmp_path, is_at_the_stop):
+    engine = FakeEngine({"t": ["failed"]}, width=1)
+    if is_at_the_stop:
+        engine.stop = lambda: [Outcome("t", "failed", "its failed end", is_input=True)]
+    outcomes = list(driven(engine, tmp_path, [TEACHER], is_over=lambda: is_at_the_stop))
+    assert [outcome.error for outcome in outcomes] == ["its failed end"]
+    (entry,) = read_status(tmp_path)
+    assert (entry.state, entry.folder.name, entry.note) == ("failed", TEACHER.folder_name, "its failed end")
+    (outcome,) = driven(FakeEngine(), tmp_path, [TEACHER])
+    assert outcome == Outcome("t", "failed", "its failed end", is_input=True, is_elsewhere=True)
+    again = FakeEngine()
+    assert ends(driven(again, tmp_path, [TEACHER], again=frozenset("t"))) == {"t": "finished"}
+    assert again.begun == ["t"]
 
 
 @pytest.mark.parametrize("end", ["busy", "cut off"])

@@ -321,19 +321,35 @@ def test_a_finished_run_with_a_damaged_file_is_reopened_and_its_log_says_why(tmp
 
 def test_a_run_that_nobody_trains_is_given_up_unless_it_is_finished(tmp_path):
     done, cut_off = finished(tmp_path / "done"), RunFolder(tmp_path / "cut off")
-    done.give_up("its process died")
+    done.give_up({"seed": 1}, RuntimeError("its process died"))
     assert done.failure is None
-    cut_off.give_up("its process died")
+    cut_off.give_up({"seed": 1}, RuntimeError("its process died"))
     assert cut_off.failure == "its process died"
     assert logged(cut_off)[-1]["error"] == "its process died"
     assert not (cut_off.path / LEASE).exists()
+    assert json.loads((cut_off.path / "spec.json").read_text()) == {"seed": 1}, "it had not begun; now it is known"
 
 
-@pytest.mark.parametrize("act", [RunFolder.reopen, RunFolder.give_up])
+def test_a_run_that_is_given_up_keeps_what_it_was_told_and_its_checkpoint(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.begin({"seed": 1})
+    (tmp_path / "checkpoint.pt").write_bytes(b"far")
+    folder.give_up({"seed": 2}, ValueError("the data are not there"))
+    assert json.loads((tmp_path / "spec.json").read_text()) == {"seed": 1}
+    assert (tmp_path / "checkpoint.pt").read_bytes() == b"far"
+    folder.begin({"seed": 1})
+    assert folder.failure is None
+
+
+@pytest.mark.parametrize(
+    "act",
+    [lambda folder: folder.reopen("cause"), lambda folder: folder.give_up({"seed": 1}, ValueError("cause"))],
+    ids=["reopened", "given up"],
+)
 def test_a_run_that_is_being_trained_is_neither_reopened_nor_given_up(tmp_path, act):
     folder = finished(tmp_path)
     with held(tmp_path), pytest.raises(BlockingIOError, match="is being trained"):
-        act(folder, "cause")
+        act(folder)
     assert folder.finished
     assert len(logged(folder)) == 2
 

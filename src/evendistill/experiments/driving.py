@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from evendistill.experiments.causes import keep_cause
 from evendistill.experiments.engines.engine import Engine, Outcome
 from evendistill.experiments.order import ready, without_teacher
 from evendistill.experiments.results import failure_of, is_finished
 from evendistill.experiments.spec import RunSpec
 from evendistill.storage.watch import Watch
-from evendistill.training.folder import RunFolder
 
 MOST_TRIES = 3
 TEACHER_FAILED = "its teacher failed"
@@ -54,7 +54,7 @@ def drive(
             yield from drive.listen()
     finally:
         last = engine.stop()
-    yield from last
+    yield from (keep_cause(each, needed[each.hash], runs) for each in last)
 
 
 class _Drive:
@@ -111,7 +111,8 @@ class _Drive:
             elif outcome.end == "died" and self.tries[outcome.hash] < MOST_TRIES:
                 self._put_back(outcome.hash)
             else:
-                yield self._settled(self._given_up(outcome) if outcome.end == "died" else outcome)
+                end = _given_up(outcome) if outcome.end == "died" else outcome
+                yield self._settled(keep_cause(end, self.needed[end.hash], self.runs))
 
     def _of_others(self, name: str) -> Outcome | None:
         """What another process has made of a run: finished it, or failed at it."""
@@ -122,14 +123,6 @@ class _Drive:
             return None
         failure = failure_of(spec, self.runs)
         return failure and Outcome(name, "failed", failure.error, is_input=failure.is_input, is_elsewhere=True)
-
-    def _given_up(self, outcome: Outcome) -> Outcome:
-        cause = f"its process died {MOST_TRIES} times, last {outcome.error}; often that is a lack of memory"
-        try:
-            RunFolder(self.runs / self.needed[outcome.hash].folder_name).give_up(cause)
-        except OSError as error:
-            cause = f"{cause}; and it could not be marked: {error}"
-        return Outcome(outcome.hash, "failed", cause)
 
     def _settled(self, outcome: Outcome) -> Outcome:
         self.waiting.pop(outcome.hash, None)
@@ -143,3 +136,8 @@ class _Drive:
         """Leave a run to its owner for a while; the longer it takes, the less often it is looked at."""
         self.not_before[name] = self.clock() + min(LOOK_AGAIN * 2 ** self.looks[name], LOOK_AT_LEAST)
         self.looks[name] += 1
+
+
+def _given_up(outcome: Outcome) -> Outcome:
+    cause = f"its process died {MOST_TRIES} times, last {outcome.error}; often that is a lack of memory"
+    return Outcome(outcome.hash, "failed", cause)

@@ -41,7 +41,7 @@ from evendistill.training import randomness
 from evendistill.training.complete import complete
 from evendistill.training.evaluation import scores_of
 from evendistill.training.evidence import findings
-from evendistill.training.folder import RunFolder, finish_once, model_bytes
+from evendistill.training.folder import RunFolder, WrongStartError, finish_once, model_bytes
 from evendistill.training.result import Result
 from evendistill.training.turns import Turns
 
@@ -157,7 +157,7 @@ def _frontier(model: Conditioned, task: Task, data: Data) -> dict[str, bytes]:
 def _mended(spec: RunSpec, task: Task, data: Data, runs: Path) -> Turns[Mapping[str, bytes]]:
     """Finished teachers with something put on them; its scores are kept for its students."""
     if Ranks.here().size > 1:
-        raise ValueError("a mended teacher trains nothing; run this recipe in one process first")
+        raise WrongStartError("a mended teacher trains nothing; run this recipe in one process first")
     yield from ()
     model, numbers = mended(spec, task, data, runs)
     held_out = None

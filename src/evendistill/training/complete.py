@@ -11,7 +11,7 @@ from evendistill.models.ranks import Ranks
 from evendistill.storage.files import digest, json_bytes, read_json
 from evendistill.training.evaluation import scores_of
 from evendistill.training.evidence import findings
-from evendistill.training.folder import RunFolder, finish_once, model_bytes
+from evendistill.training.folder import RunFolder, WrongStartError, finish_once, model_bytes
 from evendistill.training.loop import fit, multipliers
 from evendistill.training.recipe import Recipe
 from evendistill.training.result import Result
@@ -49,8 +49,8 @@ def complete(
         The result.
 
     Raises:
-        ValueError: if the folder belongs to another run, or there are not as many processes as the recipe asks for, or
-            they are told different runs.
+        ValueError: if the folder belongs to another run.
+        WrongStartError: if there are not as many processes as the recipe asks for, or they are told different runs.
         BlockingIOError: if another process is training in the folder.
         FloatingPointError: if the loss diverges.
     """
@@ -90,13 +90,15 @@ def _in_turn(*functions: Callable[..., object]) -> Callable[..., None]:
 def _check_processes(ranks: Ranks, recipe: Recipe, spec: Mapping[str, Any]) -> None:
     """Before a folder is touched: a run that has come far must not fail for having been started in the wrong way."""
     if ranks.size != recipe.processes:
-        raise ValueError(
+        raise WrongStartError(
             f"the recipe asks for {recipe.processes} processes, running are {ranks.size}; "
             f"torchrun --nproc-per-node {recipe.processes} starts as many"
         )
     told = digest(json_bytes(spec))
     if not ranks.all(ranks.agreed(told) == told):
-        raise ValueError("the processes are told different runs; data, networks and settings must be the same in each")
+        raise WrongStartError(
+            "the processes are told different runs; data, networks and settings must be the same in each"
+        )
 
 
 def _validation(result: Result, problem: Problem) -> dict[str, bytes]:

@@ -25,6 +25,10 @@ from evendistill.training.told import readable, same_spec
 from evendistill.training.turns import Turns
 
 
+class WrongStartError(ValueError):
+    """The processes were started in another way than the run is for, which says nothing against the run."""
+
+
 class RunFolder:
     """Files of one run. Results are written whole, then named with their checksums in ``DONE``.
 
@@ -132,20 +136,28 @@ class RunFolder:
                 (self.path / "DONE").unlink(missing_ok=True)
                 self.note("reopened", damaged=damaged)
 
-    def give_up(self, cause: str) -> None:
-        """Mark a run that nobody is training as failed: what trained it is no longer there to do so."""
+    def give_up(self, spec: Mapping[str, Any], error: Exception) -> None:
+        """Mark a run that nobody is training as failed: it failed before it began, or with the process that trained it.
+
+        Its checkpoint stays, for the cause is not in its training.
+        """
         with self.locked():
             if not self.finished:
-                self.fail(RuntimeError(cause))
+                if not (self.path / "spec.json").is_file():
+                    write_bytes(self.path / "spec.json", json_bytes(spec))
+                self._mark(error)
 
     def fail(self, error: Exception) -> None:
         """Mark the run as failed with its cause. What lies in the run itself would only repeat: its checkpoint goes."""
         self.check_owner()
+        self._mark(error)
+        if isinstance(error, ValueError | FloatingPointError):
+            (self.path / "checkpoint.pt").unlink(missing_ok=True)
+
+    def _mark(self, error: Exception) -> None:
         cause = {"error": str(error) or type(error).__name__}
         write_bytes(self.path / "FAILED", json_bytes({**cause, "kind": type(error).__name__}))
         self.note("failed", **cause)
-        if isinstance(error, ValueError | FloatingPointError):
-            (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
     def load_model(self, network: nn.Module) -> nn.Module:
         """The trained network, from one of the same architecture.
@@ -184,7 +196,7 @@ def finish_once(
         folder.begin(spec)
         try:
             folder.finish((yield from work()))
-        except OSError:  # the disk's fault, not the run's: the checkpoint stays and the next try goes on from it
+        except (OSError, WrongStartError):  # not the run's fault: the checkpoint stays, the next try goes on from it
             raise
         except Exception as error:
             folder.fail(error)

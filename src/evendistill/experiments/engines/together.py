@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from evendistill.experiments.engines.engine import Outcome
+from evendistill.experiments.causes import keep_cause
+from evendistill.experiments.engines.engine import Outcome, outcome_of
 from evendistill.experiments.spec import RunSpec
 
 PATIENCE = timedelta(hours=2)  # while the first process evaluates and writes; torchrun notices the dead sooner
@@ -31,7 +32,12 @@ def train_together(runs: Path, needed: Mapping[str, RunSpec], missing: Iterable[
 
     with _process_group():
         for name in Ranks.here().agreed(list(missing)):
-            drained(train_run(needed[name], runs))
+            try:
+                drained(train_run(needed[name], runs))
+            except Exception as error:
+                if Ranks.here().is_first:
+                    keep_cause(outcome_of(name, error), needed[name], runs)
+                raise
             yield Outcome(name)
 
 
