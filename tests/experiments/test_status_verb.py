@@ -10,6 +10,7 @@ import pytest
 
 from evendistill.experiments.status import expected_runs, read_status
 from evendistill.experiments.sweep import Sweep
+from evendistill.experiments.verbs import derived
 
 
 @pytest.fixture
@@ -74,6 +75,25 @@ def test_a_kept_recipe_that_cannot_be_read_is_no_harm(tmp_path, write_recipe, pl
     found = expected_runs(tmp_path / "runs")
     assert list(found) == [spec.folder_name for spec in Sweep.read(write_recipe(plain), tmp_path).needed.values()]
     assert [entry.state for entry in read_status(tmp_path / "runs", found)] == ["waiting"] * len(found)
+
+
+def test_what_a_trial_left_behind_waits_for_nobody(tmp_path, write_recipe, plain):
+    runs = tmp_path / "runs"
+    real = write_recipe(plain)
+    trial = derived(real, runs, None, smoke=True)
+    assert trial.parent == runs / "recipes"
+    assert expected_runs(runs) == {}
+    shutil.copy(real, runs / "recipes" / "small.yaml")
+    names = [spec.folder_name for spec in Sweep.read(real, runs).needed.values()]
+    assert list(expected_runs(runs)) == names
+    assert not {spec.folder_name for spec in Sweep.read(trial, runs).needed.values()} & set(names)
+
+
+def test_an_own_recipe_is_no_trial_for_its_name_alone(tmp_path, write_recipe, plain):
+    kept = tmp_path / "runs" / "recipes" / "no-smoke.yaml"
+    kept.parent.mkdir(parents=True)
+    shutil.copy(write_recipe(plain | {"name": "no-smoke"}), kept)
+    assert len(expected_runs(tmp_path / "runs")) == len(Sweep.read(kept, tmp_path / "runs").needed)
 
 
 def test_a_recipe_that_nobody_may_read_is_no_harm(tmp_path, monkeypatch):

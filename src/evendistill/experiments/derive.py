@@ -57,6 +57,12 @@ def smoke(grid: GridSpec, images: str = SMOKE_IMAGES) -> GridSpec:
     )
 
 
+def is_smoke(recipe: Path, grid: GridSpec) -> bool:
+    """Whether a recipe beside the runs was made by :func:`smoke`: what it leaves behind, nobody waits for."""
+    names = recipe.stem.endswith(SMOKE) and grid.name.endswith(SMOKE)
+    return names and all(getattr(grid.training, name) == value for name, value in SMOKE_TRAINING.items())
+
+
 def shared(grid: GridSpec) -> GridSpec:
     """The same recipe with one training for all trade-offs, of teachers and of students.
 

@@ -65,15 +65,21 @@ def read_status(runs: Path, expected: Iterable[str] = ()) -> list[Entry]:
 
 
 def expected_runs(runs: Path) -> dict[str, None]:
-    """Names of the runs that the recipes kept in a folder ask for; one that cannot be read asks for none."""
+    """Names of the runs that the recipes kept in a folder ask for.
+
+    A recipe that cannot be read asks for none, nor does one of a trial (``run --smoke``).
+    """
     names: dict[str, None] = {}
     for recipe in sorted((runs / "recipes").glob("*.yaml")):
-        from evendistill.experiments.sweep import Sweep  # which imports torch
+        from evendistill.experiments.derive import is_smoke  # these import torch
+        from evendistill.experiments.sweep import Sweep
 
         try:
-            names |= dict.fromkeys(spec.folder_name for spec in Sweep.read(recipe, runs).needed.values())
+            sweep = Sweep.read(recipe, runs)
         except (ValueError, OSError):  # of another version, edited by hand, or nobody else's business
             continue
+        if not is_smoke(recipe, sweep.grid):
+            names |= dict.fromkeys(spec.folder_name for spec in sweep.needed.values())
     return names
 
 
