@@ -77,7 +77,7 @@ def frontier(
     With --shared what is missing is trained first: the whole frontier for the price of a few runs.
     """
     from evendistill.experiments.report import standing
-    from evendistill.experiments.report.picture import write_frontier
+    from evendistill.experiments.report.frontier_picture import write_frontier
     from evendistill.experiments.report.table import make_table
     from evendistill.experiments.report.terminal import print_standings
 

@@ -11,11 +11,12 @@ from evendistill.experiments.report.effects import Section
 from evendistill.experiments.report.effects_picture import write_effects
 from evendistill.experiments.report.effects_words import PICTURE
 from evendistill.experiments.report.exported import as_csv, as_latex
+from evendistill.experiments.report.frontier_picture import write_frontier
 from evendistill.experiments.report.html import data_block, scrolled
 from evendistill.experiments.report.key import key
 from evendistill.experiments.report.layout import caption, entry, grid_of
 from evendistill.experiments.report.methods import choice
-from evendistill.experiments.report.picture import drawn, frontier_chart, recalls_chart, write_frontier
+from evendistill.experiments.report.picture import drawn, frontier_chart, recalls_chart
 from evendistill.experiments.report.provenance import provenance
 from evendistill.experiments.report.sections import effects_section, methods_section, printed_section, recalls_table
 from evendistill.experiments.report.sliding import frontiers

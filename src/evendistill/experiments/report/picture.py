@@ -1,13 +1,11 @@
-"""The picture of a table: average against worst-class accuracy of every cell, the Pareto frontier drawn."""
+"""The pictures of a table for the page: average against worst-class accuracy of every cell, and recalls."""
 
 from collections.abc import Sequence
 from html import escape
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 from evendistill.experiments.frontier import pareto_front
-from evendistill.experiments.report.layout import teacher_title
 from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.table import Row, Table
 from evendistill.storage.files import known
@@ -43,7 +41,6 @@ OPEN_SHAPES: tuple[tuple[str, Any], ...] = (
     ("triangle-up-open", "^"),
     ("triangle-down-open", "v"),
 )
-LEGEND_LINE = 0.22  # inches
 GREY = "#7a808c"  # seen on white and on black
 MOST_TICKS, LONGEST_TICK = 25, 20
 HOVER = "%{text}<br>average %{x:.1f} %, worst %{y:.1f} %<extra></extra>"
@@ -74,11 +71,11 @@ def frontier_chart(table: Table) -> Chart:
     """The picture for the page, every point with its name, its errors and its place among what is shown."""
     place = {id(row): position for position, row in enumerate(drawn(table))}
     marks, traces = shapes(table), [_front_trace(table)]
-    for rows, colour in zip(_by_teacher(table).values(), colours(table).values(), strict=True):
+    for rows, colour in zip(by_teacher(table).values(), colours(table).values(), strict=True):
         x, y = zip(*points(tuple(rows)), strict=True)
         trace = _dots(x, y, [escape(row.title) for row in rows], [place[id(row)] for row in rows])
-        trace["error_x"] = {"array": [_se(row.test.average.se) for row in rows], "thickness": 1}
-        trace["error_y"] = {"array": [_se(row.test.robust.se) for row in rows], "thickness": 1}
+        trace["error_x"] = {"array": [error_of(row.test.average.se) for row in rows], "thickness": 1}
+        trace["error_y"] = {"array": [error_of(row.test.robust.se) for row in rows], "thickness": 1}
         trace["marker"] = {"color": colour, "size": 11, "symbol": [marks[row.student_title][0] for row in rows]}
         traces.append(trace)
     for number, (title, rows) in enumerate(baselines(table).items()):
@@ -163,51 +160,9 @@ def recall_rows(table: Table) -> list[tuple[str, Row]]:
     return [(label, row) for label, row in pairs if row is not None]
 
 
-def write_frontier(table: Table, path: Path) -> None:
-    """Draw the frontier as a file for papers and pages: svg, pdf or png by its ending."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}):
-        lines = 2 + len(baselines(table)) + len(_by_teacher(table)) + len(shapes(table))
-        figure = Figure(figsize=(7.2, max(4.6, LEGEND_LINE * lines)), layout="constrained")
-        axes = figure.subplots()
-        ring = {"color": "black", "linewidth": 1, "fillstyle": "none", "markersize": 13}
-        axes.plot(*zip(*front(table), strict=True), "o-", label="Pareto frontier", **ring)
-        _draw_rows(axes, table)
-        for label, row in (("selected on validation", table.selected), ("standard distillation", _plain(table))):
-            if row is not None:
-                arrow = {"arrowstyle": "-", "linewidth": 0.6}
-                at = points((row,))[0]
-                axes.annotate(label, at, (0, 26), textcoords="offset points", ha="center", arrowprops=arrow)
-        for number, (title, rows) in enumerate(baselines(table).items()):
-            x, y = zip(*points(tuple(rows)), strict=True)
-            mark = OPEN_SHAPES[number % len(OPEN_SHAPES)][1]
-            axes.plot(x, y, mark, color="#222", fillstyle="none", markersize=6, linestyle="none", label=title)
-        for teacher, colour in colours(table).items():
-            axes.plot([], [], "o", color=colour, label=teacher_title(teacher))
-        for title, (_, marker) in shapes(table).items():
-            name = "teacher alone" if title == "none" else f"{title} student"
-            axes.plot([], [], marker=marker, linestyle="none", color="#777", label=name)
-        axes.set(xlabel="average accuracy on test (%)", ylabel=f"{table.robust_name} on test (%)")
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(loc="outside right upper", frameon=False)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-
-
-def _draw_rows(axes: Any, table: Table) -> None:  # noqa: ANN401 - matplotlib's axes
-    marks = shapes(table)
-    for rows, colour in zip(_by_teacher(table).values(), colours(table).values(), strict=True):
-        x, y = zip(*points(tuple(rows)), strict=True)
-        errors = [[_se(row.test.robust.se) for row in rows], [_se(row.test.average.se) for row in rows]]
-        axes.errorbar(x, y, *errors, fmt="none", ecolor=colour, elinewidth=0.6)
-        for row, *at in zip(rows, x, y, strict=True):
-            axes.plot(*at, marker=marks[row.student_title][1], linestyle="none", color=colour, markersize=7)
-
-
 def colours(table: Table) -> dict[str, str]:
     """A colour for each teacher."""
-    return dict(zip(_by_teacher(table), cycle(COLOURS), strict=False))
+    return dict(zip(by_teacher(table), cycle(COLOURS), strict=False))
 
 
 def shapes(table: Table) -> dict[str, tuple[str, Any]]:
@@ -226,17 +181,14 @@ def baselines(table: Table) -> dict[str, list[Row]]:
     return methods
 
 
-def _plain(table: Table) -> Row | None:
-    plain = table.find("standard", "standard")
-    return None if plain is table.selected else plain
-
-
-def _by_teacher(table: Table) -> dict[str, list[Row]]:
+def by_teacher(table: Table) -> dict[str, list[Row]]:
+    """The rows of teachers and students, by the teacher that they have or are."""
     teachers: dict[str, list[Row]] = {}
     for row in table.rows:
         teachers.setdefault(row.teacher, []).append(row)
     return teachers
 
 
-def _se(se: float | None) -> float:
+def error_of(se: float | None) -> float:
+    """A standard error in percent; 0 where there is none."""
     return 0.0 if se is None else 100 * se

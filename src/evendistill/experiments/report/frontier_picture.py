@@ -1,0 +1,88 @@
+"""The picture of a table as a file: average against worst-class accuracy of every cell, the Pareto frontier drawn."""
+
+from pathlib import Path
+from typing import Any
+
+from evendistill.experiments.report.layout import teacher_title
+from evendistill.experiments.report.picture import (
+    OPEN_SHAPES,
+    baselines,
+    by_teacher,
+    colours,
+    error_of,
+    front,
+    points,
+    shapes,
+)
+from evendistill.experiments.report.table import Row, Table
+
+WIDTH, LEAST = 7.2, 3.0  # inches, of the figure and of the axes in it
+LEGEND_LINE, LEGEND_LETTER, LEGEND_MARK = 0.22, 0.068, 0.6  # inches
+LEFT, BOTTOM, TOP = 0.6, 0.5, 0.35  # inches around the axes; above there must be room for the words over a point
+MOST_LETTERS = 300
+RIGHT_END = 0.25  # of the axis, where words centred on a point would stick out
+
+
+def write_frontier(table: Table, path: Path) -> None:
+    """Draw the frontier as a file for papers and pages: svg, pdf or png by its ending."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}):
+        lines = 2 + len(baselines(table)) + len(by_teacher(table)) + len(shapes(table))
+        figure = Figure(figsize=(WIDTH, max(4.6, LEGEND_LINE * lines)))
+        axes = figure.subplots()
+        ring = {"color": "black", "linewidth": 1, "fillstyle": "none", "markersize": 13}
+        axes.plot(*zip(*front(table), strict=True), "o-", label="Pareto frontier", **ring)
+        _draw_rows(axes, table)
+        for number, (title, rows) in enumerate(baselines(table).items()):
+            x, y = zip(*points(tuple(rows)), strict=True)
+            mark = OPEN_SHAPES[number % len(OPEN_SHAPES)][1]
+            axes.plot(x, y, mark, color="#222", fillstyle="none", markersize=6, linestyle="none", label=title)
+        for teacher, colour in colours(table).items():
+            axes.plot([], [], "o", color=colour, label=teacher_title(teacher))
+        for title, (_, marker) in shapes(table).items():
+            name = "teacher alone" if title == "none" else f"{title} student"
+            axes.plot([], [], marker=marker, linestyle="none", color="#777", label=name)
+        for label, row in (("selected on validation", table.selected), ("standard distillation", _plain(table))):
+            if row is not None:
+                _point_at(axes, points((row,))[0], label)
+        axes.set(xlabel="average accuracy on test (%)", ylabel=f"{table.robust_name} on test (%)")
+        axes.spines[["top", "right"]].set_visible(False)
+        _make_room(figure, axes)
+        figure.legend(loc="upper right", frameon=False)
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _point_at(axes: Any, at: tuple[float, float], label: str) -> None:  # noqa: ANN401 - matplotlib's axes
+    """Words over a point; they must not reach the legend, which is where the axes end."""
+    low, high = axes.get_xlim()
+    aligned, end = ("right", 1.0) if at[0] > high - RIGHT_END * (high - low) else ("center", 0.5)
+    arrow = {"arrowstyle": "-", "linewidth": 0.6, "relpos": (end, 0.0)}
+    axes.annotate(label, at, (0, 26), textcoords="offset points", ha=aligned, arrowprops=arrow)
+
+
+def _make_room(figure: Any, axes: Any) -> None:  # noqa: ANN401 - matplotlib's own
+    """Margins for a legend at the right; matplotlib's own layout would draw everything twice to find them."""
+    longest = max(map(len, axes.get_legend_handles_labels()[1]))
+    right = LEGEND_MARK + LEGEND_LETTER * min(longest, MOST_LETTERS)
+    height, width = figure.get_figheight(), max(WIDTH, LEFT + LEAST + right)
+    figure.set_figwidth(width)
+    figure.subplots_adjust(LEFT / width, BOTTOM / height, 1 - right / width, 1 - TOP / height)
+
+
+def _draw_rows(axes: Any, table: Table) -> None:  # noqa: ANN401 - matplotlib's axes
+    colour_of, teachers = colours(table), by_teacher(table)
+    for teacher, rows in teachers.items():
+        x, y = zip(*points(tuple(rows)), strict=True)
+        errors = [[error_of(row.test.robust.se) for row in rows], [error_of(row.test.average.se) for row in rows]]
+        axes.errorbar(x, y, *errors, fmt="none", ecolor=colour_of[teacher], elinewidth=0.6)
+    for title, (_, marker) in shapes(table).items():  # a line for each point would take three times as long
+        rows = [row for row in table.rows if row.student_title == title]
+        x, y = zip(*points(tuple(rows)), strict=True)
+        axes.scatter(x, y, s=49, marker=marker, c=[colour_of[row.teacher] for row in rows], linewidths=1, zorder=2)
+
+
+def _plain(table: Table) -> Row | None:
+    plain = table.find("standard", "standard")
+    return None if plain is table.selected else plain
