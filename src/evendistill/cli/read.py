@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from evendistill.cli.options import DataPath, Json, Out, Recipes, Shared, app
+from evendistill.experiments.processes import short_lived
 from evendistill.experiments.verbs import (
     derived,
     joined,
@@ -20,6 +21,7 @@ RULES = ("paper", "best-robust", "weighted-sum", "average-above", "robust-above"
 
 
 @app.command(epilog="Example: evendistill report recipe.yaml --out runs")
+@short_lived()
 def report(
     recipes: Recipes,
     out: Out = Path("runs"),
@@ -39,6 +41,7 @@ def report(
 
 
 @app.command(epilog="Example: evendistill select recipe.yaml --rule average-above --floor 0.7")
+@short_lived()
 def select(
     recipes: Recipes,
     out: Out = Path("runs"),
@@ -98,6 +101,7 @@ def frontier(
 
 
 @app.command(epilog="Example: evendistill status runs")
+@short_lived()
 def status(
     runs: Runs = Path("runs"),
     every: Annotated[bool, typer.Option("--all", help="Name the finished and the waiting runs too.")] = False,
