@@ -1,12 +1,13 @@
-"""Frontiers of sweeps on one data set, per unit of training compute: the full grid, and trainings that are shared.
+"""Frontiers on one data set, per unit of training compute: the full grid, shared trainings, costs put on afterwards.
 
-``python -m benchmarks.frontiers GRID.yaml SHARED.yaml ... --runs RUNS --out results/frontiers/NAME.json``
+``python -m benchmarks.frontiers GRID.yaml students both one-of-each --runs RUNS --out results/frontiers/NAME.json``
 
-The first recipe is what the others are measured against. Students of the trade-offs alone count. Each seed by itself:
-its Pareto front on validation is taken to test, and the area under it there is its hypervolume, from 0 and 0. Compute
-is multiply-adds of the students' trainings, counted from shapes for all alike: three forward passes an example, and one
-for each held-out example that moves multipliers; the K last layers of a shared training count K times, and so does the
-one that it does not use. Seconds are from the logs of the runs, where they have been kept.
+The grid is what the variants of it are measured against; what is missing is trained first. Students of the trade-offs
+alone count. Each seed by itself: its Pareto front on validation is taken to test, and the area under it there is its
+hypervolume, from 0 and 0. Compute is multiply-adds of the students' trainings, counted from shapes for all alike: three
+forward passes an example, and one for each held-out example that moves multipliers; the K last layers of a shared
+training count K times, and so does the one that it does not use. Seconds are from the logs of the runs, where they have
+been kept. Costs put on afterwards are those of each trade-off on the grid's students of alpha 0, fitted on validation.
 """
 
 import argparse
@@ -24,16 +25,50 @@ from benchmarks import harness
 from benchmarks.flops import forward_multiply_adds
 from evendistill.data.datasets import Data, load_data
 from evendistill.data.view import View
+from evendistill.distillation.mending import adjusted
+from evendistill.experiments import cells, derive
 from evendistill.experiments.cells import Cell
+from evendistill.experiments.engines.choice import How
 from evendistill.experiments.frontier import hypervolume, pareto_front
-from evendistill.experiments.networks import network_to_train
+from evendistill.experiments.networks import finished_network, network_to_train
 from evendistill.experiments.objectives import ObjectiveSpec
+from evendistill.experiments.recipe import read_recipe
 from evendistill.experiments.results import judged, read_split, robust_metric
 from evendistill.experiments.spec import RunSpec
 from evendistill.experiments.sweep import Sweep
+from evendistill.experiments.verbs import train_missing
+from evendistill.maths.risks import class_errors
 from evendistill.models.conditioned import Conditioned
+from evendistill.training.evaluation import scores_of
 
 Point = tuple[float, float]
+Front = list[Point]
+ADJUSTED = "costs put on afterwards"
+TEACHERS, STUDENTS = {"shared": True}, {"shared": True}
+VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "students": ({}, STUDENTS),
+    "both": (TEACHERS, STUDENTS),
+    "one-of-each": (TEACHERS, STUDENTS | {"teacher": "mean"}),
+    "students-by-bias": ({}, {"shared": "bias"}),
+    "students-by-scale": ({}, {"shared": "scale"}),
+    "students-by-layer": ({}, {"shared": "layer"}),
+    "both-by-bias": ({"shared": "bias"}, {"shared": "bias"}),
+    "one-of-each-by-bias": ({"shared": "bias"}, {"shared": "bias", "teacher": "mean"}),
+}
+
+
+def variant(recipe: Path, runs: Path, name: str) -> Path:
+    """The recipe of a variant of the grid, beside the runs."""
+    grid = read_recipe(recipe)
+    teachers, students = VARIANTS[name]
+    changed = grid.model_copy(
+        update={
+            "name": f"{grid.name}-{name}",
+            "teachers": grid.teachers.model_copy(update=teachers),
+            "students": cells.students_of(grid).model_copy(update=students),
+        }
+    )
+    return derive.write_recipe(changed, derive.place(recipe, runs, suffix=f"-{name}"))
 
 
 def students(sweep: Sweep) -> list[Cell]:
@@ -51,14 +86,42 @@ def point(run: RunSpec, sweep: Sweep, split: Any) -> Point:  # noqa: ANN401 - on
     return judged(found)["average_accuracy"], robust_metric(found, sweep.grid.robust_k)
 
 
-def chosen_fronts(sweep: Sweep) -> list[list[Point]]:
+def points(sweep: Sweep, split: Any) -> list[list[Point]]:  # noqa: ANN401 - one of the two names
+    """For each seed, those of its students."""
+    return [[point(cell.runs[seed], sweep, split) for cell in students(sweep)] for seed in range(len(sweep.grid.seeds))]
+
+
+def chosen(validation: list[list[Point]], test: list[list[Point]]) -> list[Front]:
     """For each seed, the test points of those that are efficient on validation."""
-    fronts = []
+    return [[there[at] for at in pareto_front(here)] for here, there in zip(validation, test, strict=True)]
+
+
+def put_on_afterwards(sweep: Sweep, data: Data) -> tuple[list[Cell], list[Front]]:
+    """The grid's students of alpha 0, and the fronts of all trade-offs that are made of them without training."""
+    first = [cell for cell in students(sweep) if isinstance(cell.student, ObjectiveSpec) and not cell.student.alpha]
+    alphas = sorted({cell.student.alpha for cell in students(sweep) if isinstance(cell.student, ObjectiveSpec)})
+    validation: list[list[Point]] = []
+    test: list[list[Point]] = []
     for seed in range(len(sweep.grid.seeds)):
-        runs = [cell.runs[seed] for cell in students(sweep)]
-        on_validation = [point(run, sweep, "validation") for run in runs]
-        fronts.append([point(runs[at], sweep, "test") for at in pareto_front(on_validation)])
-    return fronts
+        found = [_adjusted(cell.runs[seed], sweep, data, alphas) for cell in first]
+        validation.append([pair[0] for pairs in found for pair in pairs])
+        test.append([pair[1] for pairs in found for pair in pairs])
+    return first, chosen(validation, test)
+
+
+def _adjusted(run: RunSpec, sweep: Sweep, data: Data, alphas: Sequence[float]) -> list[tuple[Point, Point]]:
+    """Points on validation and on test of one student under the costs of each trade-off."""
+    network = finished_network(run, data, sweep.runs)
+    held_out, asked = (scores_of(network, split).cpu() for split in (data.validation, data.test))
+    labels, truth = data.validation.labels.cpu(), data.test.labels.cpu()
+    balanced = torch.zeros(held_out.shape[1])  # a student of alpha 0 has its teacher's marginal divided out already
+
+    def found(scores: torch.Tensor, labels: torch.Tensor) -> Point:
+        recalls = sorted((1 - class_errors(scores, labels)).tolist())
+        return statistics.fmean(recalls), statistics.fmean(recalls[: sweep.grid.robust_k])
+
+    costs = [adjusted(held_out, labels, balanced, alpha=alpha) for alpha in alphas]
+    return [(found(held_out + each, labels), found(asked + each, truth)) for each in costs]
 
 
 def robust_at(front: Sequence[Point], average: float) -> float:
@@ -72,9 +135,9 @@ def apart(front: Sequence[Point], other: Sequence[Point]) -> list[dict[str, floa
     return [{"average": average, "grid": robust, "this": robust_at(front, average)} for average, robust in best]
 
 
-def trained(sweep: Sweep) -> list[RunSpec]:
+def trained(cells: Iterable[Cell]) -> list[RunSpec]:
     """The trainings behind the students, each once."""
-    return list({run.trained.hash: run.trained for cell in students(sweep) for run in cell.runs}.values())
+    return list({run.trained.hash: run.trained for cell in cells for run in cell.runs}.values())
 
 
 def multiply_adds(run: RunSpec, data: Data) -> float:
@@ -83,9 +146,8 @@ def multiply_adds(run: RunSpec, data: Data) -> float:
     forward = forward_multiply_adds(network, next(data.train.batches([torch.arange(1)])))
     if isinstance(network, Conditioned):  # whose last layers are no modules that could be counted
         layer = network.network.get_submodule(network.head)
-        forward += len(network.alphas) * sum(
-            each.numel() for name, each in layer.named_parameters() if name == "weight"
-        )
+        weights = sum(each.numel() for name, each in layer.named_parameters() if name == "weight")
+        forward += 0 if network.by == "bias" else len(network.alphas) * weights
     batch = min(run.training.batch_size, len(data.train))
     steps = run.training.epochs * (len(data.train) // batch)
     moves = math.ceil(steps / run.training.update_every) if run.objective.is_adversarial else 0
@@ -107,15 +169,15 @@ def read_data(run: RunSpec) -> Data:
     return data if run.view is None else data.viewed(View(**run.view.model_dump()))
 
 
-def judge(sweep: Sweep, data: Data, first: list[list[Point]]) -> dict[str, Any]:
-    """All that is told of one sweep."""
-    fronts = chosen_fronts(sweep)
+def judge(
+    name: str, fronts: list[Front], behind: list[RunSpec], data: Data, first: list[Front], runs: Path
+) -> dict[str, Any]:
+    """All that is told of one variant, whose trainings are ``behind`` its fronts."""
     volumes = [hypervolume(front) for front in fronts]
-    behind = trained(sweep)
-    times = [each for run in behind if (each := seconds(run, sweep.runs)) is not None]
+    times = [each for run in behind if (each := seconds(run, runs)) is not None]
     differences = [row for front, other in zip(fronts, first, strict=True) for row in apart(front, other)]
     return {
-        "recipe": sweep.grid.name,
+        "variant": name,
         "trainings": len(behind),
         "hypervolume": _told(volumes),
         "share of the grid's": _told([own / hypervolume(grid) for own, grid in zip(volumes, first, strict=True)]),
@@ -137,22 +199,35 @@ def _told(values: list[float]) -> dict[str, Any]:
     return {"mean": statistics.fmean(values), "se": se, "seeds": values}
 
 
+def told_of(found: dict[str, Any], grid: dict[str, Any]) -> str:
+    """One line."""
+    share, work = found["share of the grid's"], found["multiply-adds"] / grid["multiply-adds"]
+    return (
+        f"{found['variant']}: {found['trainings']} trainings, {100 * work:.1f} % of the grid's multiply-adds, "
+        f"hypervolume {100 * share['mean']:.2f} ± {100 * (share['se'] or 0):.2f} % of the grid's"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("recipes", type=Path, nargs="+", help="finished; the first is the grid")
+    parser.add_argument("grid", type=Path, help="recipe of the grid")
+    parser.add_argument("variants", nargs="*", choices=[*VARIANTS, []])
     parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--jobs", type=int)
     parser.add_argument("--out", type=Path)
     told = parser.parse_args()
-    sweeps = [Sweep.read(recipe, told.runs) for recipe in told.recipes]
-    data = read_data(students(sweeps[0])[0].runs[0])
-    first = chosen_fronts(sweeps[0])
-    found = [judge(sweep, data, first) for sweep in sweeps]
-    for each in found:
-        share, work = each["share of the grid's"], each["multiply-adds"] / found[0]["multiply-adds"]
-        print(
-            f"{each['recipe']}: {each['trainings']} trainings, {100 * work:.1f} % of the grid's multiply-adds,", end=" "
-        )
-        print(f"hypervolume {100 * share['mean']:.2f} ± {100 * (share['se'] or 0):.2f} % of the grid's")
+    how = How(jobs=told.jobs)
+    grid, _ = train_missing(told.grid, told.runs, how)
+    data = read_data(students(grid)[0].runs[0])
+    first = chosen(points(grid, "validation"), points(grid, "test"))
+    found = [judge("grid", first, trained(students(grid)), data, first, told.runs)]
+    for name in told.variants:
+        sweep, _ = train_missing(variant(told.grid, told.runs, name), told.runs, how)
+        fronts = chosen(points(sweep, "validation"), points(sweep, "test"))
+        found.append(judge(name, fronts, trained(students(sweep)), data, first, told.runs))
+    behind, fronts = put_on_afterwards(grid, data)
+    found.append(judge(ADJUSTED, fronts, trained(behind), data, first, told.runs))
+    print("\n".join(told_of(each, found[0]) for each in found))
     if told.out is not None:
         command = f"python -m benchmarks.frontiers {' '.join(sys.argv[1:])}"
         told.out.parent.mkdir(parents=True, exist_ok=True)

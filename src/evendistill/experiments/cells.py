@@ -1,11 +1,12 @@
 """Cells of a table and the runs that fill them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from evendistill.experiments.mends import AnyMend, AtSpec
 from evendistill.experiments.methods import BaselineSpec
-from evendistill.experiments.objectives import AnyObjective, FrontierSpec, ObjectiveSpec
+from evendistill.experiments.objectives import AnyObjective, Conditioning, FrontierSpec, ObjectiveSpec
 from evendistill.experiments.recipe import GridSpec, StudentsSpec
 from evendistill.experiments.spec import ListeningSpec, RunSpec
 from evendistill.training.recipe import Recipe
@@ -48,6 +49,7 @@ class Cell:
 
 
 Teachers = dict[int, RunSpec]
+NO_TEACHERS: Mapping[ObjectiveSpec, Teachers] = MappingProxyType({})
 
 
 def teacher_runs(grid: GridSpec, objective: ObjectiveSpec | FrontierSpec) -> Teachers:
@@ -108,9 +110,9 @@ def student_runs(
     )
 
 
-def mended_runs(grid: GridSpec, mend: AnyMend) -> Teachers:
-    """Mended teachers by seed, each of the teachers of that seed."""
-    first, *others = (teacher_runs(grid, base) for base in mend.bases)
+def mended_runs(grid: GridSpec, mend: AnyMend, taught: Mapping[ObjectiveSpec, Teachers] = NO_TEACHERS) -> Teachers:
+    """Mended teachers by seed, each of the teachers of that seed; of those at hand where they are."""
+    first, *others = (taught.get(base) or teacher_runs(grid, base) for base in mend.bases)
     return {
         seed: run.changed(teacher=run, mend=mend, others=tuple(other[seed] for other in others))
         for seed, run in first.items()
@@ -123,9 +125,10 @@ def shared(objectives: Sequence[object]) -> tuple[ObjectiveSpec, ...]:
     return tuple(sorted(members, key=lambda each: each.alpha)) if len(members) > 1 else ()
 
 
-def frontier_of(members: Sequence[ObjectiveSpec]) -> FrontierSpec:
-    """The objective that trains them all."""
-    return FrontierSpec(kind="frontier", alphas=tuple(each.alpha for each in members))
+def frontier_of(members: Sequence[ObjectiveSpec], shared: bool | Conditioning) -> FrontierSpec:
+    """The objective that trains them all; ``shared`` as a recipe says it."""
+    alphas = tuple(each.alpha for each in members)
+    return FrontierSpec(kind="frontier", alphas=alphas, by="scale-and-bias" if isinstance(shared, bool) else shared)
 
 
 def member(run: RunSpec, objective: ObjectiveSpec) -> RunSpec:

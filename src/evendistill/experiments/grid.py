@@ -16,7 +16,7 @@ from evendistill.experiments.cells import (
 )
 from evendistill.experiments.halving import trials
 from evendistill.experiments.listening import listenings
-from evendistill.experiments.mends import AnyMend
+from evendistill.experiments.mends import AnyMend, MeanSpec
 from evendistill.experiments.objectives import ObjectiveSpec
 from evendistill.experiments.recipe import GridSpec
 from evendistill.experiments.spec import ListeningSpec, RunSpec
@@ -34,23 +34,34 @@ def expand(grid: GridSpec) -> tuple[Cell, ...]:
     """
     if (count := _most_runs(grid)) > MOST_RUNS:
         raise ValueError(f"the recipe {grid.name} asks for up to {count:,} runs; at most {MOST_RUNS:,} are made")
-    teachers: dict[ObjectiveSpec | AnyMend, Teachers] = dict(_taught(grid))
-    teachers |= {mend: mended_runs(grid, mend) for mend in grid.teachers.mended}
+    taught = dict(_taught(grid))
+    mends = (*grid.teachers.mended, *([_mean(grid)] if _is_of_the_mean(grid) else []))
+    teachers: dict[ObjectiveSpec | AnyMend, Teachers] = {**taught}
+    teachers |= {mend: mended_runs(grid, mend, taught) for mend in mends}
     cells = [
         Cell(objective, None, None, tuple(runs[seed] for seed in grid.seeds)) for objective, runs in teachers.items()
     ]
     if grid.students is not None:
         if grid.students.alone:
             cells += _students(grid, None, None)
-        for teacher, runs in teachers.items():
-            cells += _students(grid, teacher, runs)
+        for teacher in [_mean(grid)] if _is_of_the_mean(grid) else teachers:
+            cells += _students(grid, teacher, teachers[teacher])
     return (*cells, *baseline_cells(grid))
+
+
+def _is_of_the_mean(grid: GridSpec) -> bool:
+    return grid.students is not None and grid.students.teacher == "mean"
+
+
+def _mean(grid: GridSpec) -> MeanSpec:
+    first, *others = grid.teachers.objectives
+    return MeanSpec(kind="mean", of=first, others=tuple(others))
 
 
 def _taught(grid: GridSpec) -> Iterator[tuple[ObjectiveSpec, Teachers]]:
     """Teachers by objective, those of a frontier from one training a seed."""
     members = shared(grid.teachers.objectives) if grid.teachers.shared else ()
-    whole = teacher_runs(grid, frontier_of(members)) if members else {}
+    whole = teacher_runs(grid, frontier_of(members, grid.teachers.shared)) if members else {}
     for objective in grid.teachers.objectives:
         if objective in members:
             yield objective, {seed: member(run, objective) for seed, run in whole.items()}
@@ -66,7 +77,8 @@ def _students(grid: GridSpec, teacher: ObjectiveSpec | AnyMend | None, runs: Tea
     def ways(*, is_adversarial: bool) -> Iterator[ListeningSpec | None]:
         return iter((None,)) if runs is None else listenings(students, is_adversarial=is_adversarial)
 
-    whole = {way: student_runs(grid, frontier_of(members), runs, way) for way in ways(is_adversarial=True) if members}
+    together = frontier_of(members, students.shared) if members else None
+    whole = {way: student_runs(grid, together, runs, way) for way in ways(is_adversarial=True) if together}
     for student in students.objectives:
         for way in ways(is_adversarial=student.is_adversarial):
             if isinstance(student, ObjectiveSpec) and student in members:

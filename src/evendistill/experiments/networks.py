@@ -49,7 +49,7 @@ def network_to_train(spec: RunSpec, data: Data) -> nn.Module:
     network = fresh_network(spec, data)
     if not isinstance(spec.objective, FrontierSpec):
         return network
-    objective = FrontierObjective(spec.objective.alphas)
+    objective = FrontierObjective(spec.objective.alphas, by=spec.objective.by)
     return conditioned(network, next(data.train.batches([torch.arange(1)])).cpu(), objective)
 
 

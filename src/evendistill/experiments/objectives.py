@@ -11,6 +11,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+Conditioning = Literal["scale-and-bias", "scale", "bias", "layer"]
 CORNERS = {"standard": (0.0, "standard"), "balanced": (0.0, "balanced"), "robust": (1.0, "balanced")}
 
 
@@ -131,6 +132,7 @@ class FrontierSpec(Spec):
 
     kind: Literal["frontier"]
     alphas: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=2, strict=False)
+    by: Conditioning = "scale-and-bias"
     is_adversarial: ClassVar[bool] = True
 
     @property

@@ -17,7 +17,7 @@ from pydantic import (
 from evendistill.experiments.mends import MENDS, NamedMend
 from evendistill.experiments.methods import Baselines, BaselineSpec
 from evendistill.experiments.mistakes import in_one_line
-from evendistill.experiments.objectives import AnyObjective, ObjectiveSpec, Spec
+from evendistill.experiments.objectives import AnyObjective, Conditioning, ObjectiveSpec, Spec
 from evendistill.experiments.published_numbers import read_published
 from evendistill.experiments.rules import RULES, BestRobust, HalvingSpec, Rule
 from evendistill.experiments.spec import (
@@ -64,6 +64,7 @@ def _scale(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
     return [each for position, each in enumerate(crossed) if each["alpha"] != 1 or position < len(alphas)]
 
 
+Shared = Literal[False, True, Conditioning]
 Distinct = AfterValidator(_distinct)
 Some = Field(min_length=1, max_length=MOST_CHOICES, strict=False)
 Objectives = Annotated[tuple[ObjectiveSpec, ...], Some, Distinct, BeforeValidator(_scale)]
@@ -75,11 +76,14 @@ Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS, s
 
 
 class TeachersSpec(Spec):
-    """The teachers of a grid. With ``shared``, one training a seed serves all trade-offs on the balanced base."""
+    """The teachers of a grid. With ``shared``, one training a seed serves all trade-offs on the balanced base.
+
+    What of the last layer is a trade-off's own may be said in place of ``true``.
+    """
 
     network: NetworkSpec
     objectives: Objectives
-    shared: bool = False
+    shared: Shared = False
     training: Training | None = None
     mended: Annotated[tuple[NamedMend, ...], Field(max_length=MOST_CHOICES, strict=False), Distinct] = ()
 
@@ -88,13 +92,16 @@ class StudentsSpec(Spec):
     """The students of a grid: objectives crossed with temperatures and, where multipliers move, with label modes.
 
     With ``alone``, each objective is also trained without a teacher. With ``shared``, one training for each teacher,
-    seed and way of listening serves all trade-offs on the balanced base.
+    seed and way of listening serves all trade-offs on the balanced base. With ``teacher`` "mean" they learn from the
+    mean of all teachers instead of each: the loss is linear in the targets, so a teacher drawn anew at each step would
+    teach the same in expectation, with more noise.
     """
 
     network: NetworkSpec
     objectives: AnyObjectives
     alone: bool = False
-    shared: bool = False
+    shared: Shared = False
+    teacher: Literal["each", "mean"] = "each"
     training: Training | None = None
     temperatures: Temperatures = (3.0,)
     validation_temperatures: Temperatures | None = None
@@ -155,6 +162,8 @@ class GridSpec(Spec):
             raise ValueError(f"grouping {self.grouping!r} needs data.group_column, the column that holds it")
         if self.baselines and self.students is None:
             raise ValueError("baselines need students, whose network and training they share")
+        if self.students is not None and self.students.teacher == "mean" and len(self.teachers.objectives) < 2:
+            raise ValueError("teacher mean in students needs two objectives of teachers at least, got 1")
         return self
 
     @model_validator(mode="after")

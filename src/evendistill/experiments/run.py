@@ -119,8 +119,8 @@ def _objective(spec: TrainedObjective) -> Description:
             return AdaMargin(per)
         case AdaAlphaSpec(per=per):
             return AdaAlpha(per)
-        case FrontierSpec(alphas=alphas):
-            return FrontierObjective(alphas)
+        case FrontierSpec(alphas=alphas, by=by):
+            return FrontierObjective(alphas, by=by)
         case BalancedKDSpec(weight=weight, beta=beta):
             return BalancedKD(weight=weight, beta=beta)
 

@@ -55,7 +55,8 @@ class Conditioned(nn.Module):
             self.own_scale = nn.Parameter(layer.weight.new_zeros(count, 1, width))
         if by != "scale":
             self.own_bias = nn.Parameter(layer.weight.new_zeros(count, classes))
-        self._hook = layer.register_forward_pre_hook(self._keep)  # one that stays: a graph can be compiled through it
+        if by != "bias":
+            self._hook = layer.register_forward_pre_hook(self._keep)  # it stays: a graph can be compiled through it
 
     @property
     def _layer(self) -> nn.Linear:
@@ -69,6 +70,8 @@ class Conditioned(nn.Module):
         scores = self.network(inputs)
         if len(self.alphas) == 1:
             return scores
+        if self.by == "bias":  # of one product, K sums
+            return (scores.unsqueeze(1) + self._speed * self.own_bias).flatten(1)
         weights, biases = self._layers()
         scores = F.linear(self._features, weights.flatten(0, 1), biases.flatten())
         del self._features  # they hold the graph of this step, which must not outlive it
@@ -113,7 +116,7 @@ class Conditioned(nn.Module):
         return torch.lerp(values[above - 1], values[above], (alpha - low) / (high - low))
 
     def _copied(self) -> nn.Module:
-        if len(self.alphas) == 1:
+        if len(self.alphas) == 1 or self.by == "bias":
             return copy.deepcopy(self.network)
         self._hook.remove()
         try:

@@ -1,0 +1,90 @@
+"""One teacher's training and one student's for a whole frontier, and what of the last layer is a trade-off's own."""
+
+import pytest
+import torch
+
+from evendistill.data.datasets import load_data
+from evendistill.experiments.engines.choice import How
+from evendistill.experiments.grid import distinct_runs, expand
+from evendistill.experiments.mends import AtSpec, MeanSpec
+from evendistill.experiments.networks import finished_network
+from evendistill.experiments.objectives import FrontierSpec
+from evendistill.experiments.results import read_split
+from evendistill.experiments.sweep import Sweep
+
+ALPHAS = {"alphas": [0, 0.5, 1]}
+
+
+@pytest.fixture
+def plain():
+    return {
+        "name": "one-of-each",
+        "data": {"source": "digits", "imbalance": 10},
+        "training": {"epochs": 2, "batch_size": 64, "update_every": 2},
+        "teachers": {"network": {"kind": "mlp", "hidden": [16]}, "objectives": ALPHAS, "shared": True},
+        "students": {
+            "network": {"kind": "mlp", "hidden": [8]},
+            "objectives": ALPHAS,
+            "shared": True,
+            "teacher": "mean",
+            "temperatures": [1],
+            "validation_labels": ["true"],
+        },
+        "seeds": 1,
+    }
+
+
+def trained(runs):
+    return [run for run in runs.values() if run.mend is None]
+
+
+def test_two_trainings_give_a_frontier_of_students(plain, read_plain, write_recipe, tmp_path):
+    assert len(trained(distinct_runs(expand(read_plain(plain))))) == 2
+    sweep = Sweep.read(write_recipe(plain), tmp_path / "runs")
+    assert [outcome.error for outcome in sweep.train(How(pack=2))] == [None] * len(sweep.needed)
+    students = [cell for cell in sweep.cells if cell.is_student]
+    assert [cell.student.alpha for cell in students] == [0.0, 0.5, 1.0]
+    assert all(0 <= read_split(cell.runs[0], sweep.runs, "test")["average_accuracy"] <= 1 for cell in students)
+
+
+def test_the_teacher_is_the_mean_of_the_probabilities_of_every_trade_off(plain, read_plain, write_recipe, tmp_path):
+    plain["students"]["objectives"] = ["balanced"]
+    sweep = Sweep.read(write_recipe(plain), tmp_path / "runs")
+    sweep.train(How(pack=2))
+    data = load_data("digits", imbalance=10)
+    inputs = next(data.test.batches([torch.arange(5)]))
+    [mean] = [run for run in sweep.needed.values() if isinstance(run.mend, MeanSpec)]
+    members = [run for run in sweep.needed.values() if isinstance(run.mend, AtSpec) and run.trained.listening is None]
+    assert len(members) == 3
+    with torch.no_grad():
+        each = [finished_network(run, data, sweep.runs)(inputs).softmax(dim=1) for run in members]
+        of_mean = finished_network(mean, data, sweep.runs)(inputs).softmax(dim=1)
+    torch.testing.assert_close(of_mean, torch.stack(each).mean(dim=0))
+
+
+def test_without_a_shared_training_it_is_the_mean_of_the_teachers_that_are_trained(plain, read_plain):
+    plain["teachers"] |= {"shared": False}
+    runs = trained(distinct_runs(expand(read_plain(plain))))
+    assert sorted(run.role for run in runs) == ["student", "teacher", "teacher", "teacher"]
+
+
+def test_a_mean_needs_two_teachers(plain, read_plain):
+    plain["teachers"]["objectives"] = ["balanced"]
+    with pytest.raises(ValueError, match="needs two objectives of teachers at least, got 1"):
+        read_plain(plain)
+
+
+@pytest.mark.parametrize("by", ["scale-and-bias", "scale", "bias", "layer"])
+def test_what_is_a_trade_offs_own_may_be_said(plain, read_plain, by):
+    usual = {run.hash for run in trained(distinct_runs(expand(read_plain(plain))))}
+    plain["teachers"] |= {"shared": by}
+    plain["students"] |= {"shared": by}
+    runs = trained(distinct_runs(expand(read_plain(plain))))
+    assert {run.objective.by for run in runs if isinstance(run.objective, FrontierSpec)} == {by}
+    assert ({run.hash for run in runs} == usual) is (by == "scale-and-bias")
+
+
+def test_a_way_that_is_none_is_refused(plain, read_plain):
+    plain["students"] |= {"shared": "film"}
+    with pytest.raises(ValueError, match="scale-and-bias"):
+        read_plain(plain)
