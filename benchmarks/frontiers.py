@@ -1,4 +1,4 @@
-"""Frontiers on one data set, per unit of training compute: the full grid, shared trainings, costs put on afterwards.
+"""Frontiers on one data set, per unit of training compute: the full grid, and one training for all.
 
 ``python -m benchmarks.frontiers GRID.yaml students both one-of-each --runs RUNS --out results/frontiers/NAME.json``
 
@@ -7,8 +7,7 @@ alone count. Each seed by itself: its Pareto front on validation is taken to tes
 hypervolume, from 0 and 0. Compute is multiply-adds of the students' trainings, counted from shapes for all alike: three
 forward passes an example, and one for each held-out example that moves multipliers; the K last layers of a shared
 training count K times, and so does the one that it does not use. Seconds are from the logs of the runs, where they have
-been kept. Costs put on afterwards are those of each trade-off on the grid's students of alpha 0, fitted on validation.
-"""
+been kept."""
 
 import argparse
 import json
@@ -25,25 +24,21 @@ from benchmarks import harness
 from benchmarks.flops import forward_multiply_adds
 from evendistill.data.datasets import Data, load_data
 from evendistill.data.view import View
-from evendistill.distillation.mending import adjusted
 from evendistill.experiments import cells, derive
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.frontier import hypervolume, pareto_front
-from evendistill.experiments.networks import finished_network, network_to_train
+from evendistill.experiments.networks import network_to_train
 from evendistill.experiments.objectives import ObjectiveSpec
 from evendistill.experiments.recipe import read_recipe
 from evendistill.experiments.results import judged, read_split, robust_metric
 from evendistill.experiments.spec import RunSpec
 from evendistill.experiments.sweep import Sweep
 from evendistill.experiments.verbs import train_missing
-from evendistill.maths.risks import class_errors
 from evendistill.models.conditioned import Conditioned
-from evendistill.training.evaluation import scores_of
 
 Point = tuple[float, float]
 Front = list[Point]
-ADJUSTED = "costs put on afterwards"
 TEACHERS, STUDENTS = {"shared": True}, {"shared": True}
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "students": ({}, STUDENTS),
@@ -52,6 +47,9 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "students-by-bias": ({}, {"shared": "bias"}),
     "students-by-scale": ({}, {"shared": "scale"}),
     "students-by-layer": ({}, {"shared": "layer"}),
+    "students-by-costs": ({}, {"shared": "costs"}),
+    "both-by-costs": ({"shared": "costs"}, {"shared": "costs"}),
+    "one-of-each-by-costs": ({"shared": "costs"}, {"shared": "costs", "teacher": "mean"}),
     "both-by-bias": ({"shared": "bias"}, {"shared": "bias"}),
     "one-of-each-by-bias": ({"shared": "bias"}, {"shared": "bias", "teacher": "mean"}),
 }
@@ -94,34 +92,6 @@ def points(sweep: Sweep, split: Any) -> list[list[Point]]:  # noqa: ANN401 - one
 def chosen(validation: list[list[Point]], test: list[list[Point]]) -> list[Front]:
     """For each seed, the test points of those that are efficient on validation."""
     return [[there[at] for at in pareto_front(here)] for here, there in zip(validation, test, strict=True)]
-
-
-def put_on_afterwards(sweep: Sweep, data: Data) -> tuple[list[Cell], list[Front]]:
-    """The grid's students of alpha 0, and the fronts of all trade-offs that are made of them without training."""
-    first = [cell for cell in students(sweep) if isinstance(cell.student, ObjectiveSpec) and not cell.student.alpha]
-    alphas = sorted({cell.student.alpha for cell in students(sweep) if isinstance(cell.student, ObjectiveSpec)})
-    validation: list[list[Point]] = []
-    test: list[list[Point]] = []
-    for seed in range(len(sweep.grid.seeds)):
-        found = [_adjusted(cell.runs[seed], sweep, data, alphas) for cell in first]
-        validation.append([pair[0] for pairs in found for pair in pairs])
-        test.append([pair[1] for pairs in found for pair in pairs])
-    return first, chosen(validation, test)
-
-
-def _adjusted(run: RunSpec, sweep: Sweep, data: Data, alphas: Sequence[float]) -> list[tuple[Point, Point]]:
-    """Points on validation and on test of one student under the costs of each trade-off."""
-    network = finished_network(run, data, sweep.runs)
-    held_out, asked = (scores_of(network, split).cpu() for split in (data.validation, data.test))
-    labels, truth = data.validation.labels.cpu(), data.test.labels.cpu()
-    balanced = torch.zeros(held_out.shape[1])  # a student of alpha 0 has its teacher's marginal divided out already
-
-    def found(scores: torch.Tensor, labels: torch.Tensor) -> Point:
-        recalls = sorted((1 - class_errors(scores, labels)).tolist())
-        return statistics.fmean(recalls), statistics.fmean(recalls[: sweep.grid.robust_k])
-
-    costs = [adjusted(held_out, labels, balanced, alpha=alpha) for alpha in alphas]
-    return [(found(held_out + each, labels), found(asked + each, truth)) for each in costs]
 
 
 def robust_at(front: Sequence[Point], average: float) -> float:
@@ -225,8 +195,6 @@ def main() -> None:
         sweep, _ = train_missing(variant(told.grid, told.runs, name), told.runs, how)
         fronts = chosen(points(sweep, "validation"), points(sweep, "test"))
         found.append(judge(name, fronts, trained(students(sweep)), data, first, told.runs))
-    behind, fronts = put_on_afterwards(grid, data)
-    found.append(judge(ADJUSTED, fronts, trained(behind), data, first, told.runs))
     print("\n".join(told_of(each, found[0]) for each in found))
     if told.out is not None:
         command = f"python -m benchmarks.frontiers {' '.join(sys.argv[1:])}"

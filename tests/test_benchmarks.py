@@ -17,6 +17,7 @@ OWN = {
     "flops": {"networks"},
     "many_students": {"data", "seconds to import", "variants"},
     "two_drivers": {"recipe", "variants"},
+    "frontier_step": {"network", "trade-offs", "batch", "aim", "floor", "settings"},
     "overhead": {"runs", "seconds of a run", "median beyond training"},
     "many_runs": {"folders", "seconds", "median seconds"},
 }

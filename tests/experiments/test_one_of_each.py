@@ -1,16 +1,24 @@
 """One teacher's training and one student's for a whole frontier, and what of the last layer is a trade-off's own."""
 
+import sys
+
 import pytest
 import torch
 
+from evendistill import cli
 from evendistill.data.datasets import load_data
+from evendistill.distillation.mending import adjusted
 from evendistill.experiments.engines.choice import How
+from evendistill.experiments.export.taught import kind_words, taught_lines
 from evendistill.experiments.grid import distinct_runs, expand
 from evendistill.experiments.mends import AtSpec, MeanSpec
 from evendistill.experiments.networks import finished_network
 from evendistill.experiments.objectives import FrontierSpec
+from evendistill.experiments.report.sliding import frontiers
+from evendistill.experiments.report.table import make_table
 from evendistill.experiments.results import read_split
 from evendistill.experiments.sweep import Sweep
+from evendistill.training.evaluation import scores_of
 
 ALPHAS = {"alphas": [0, 0.5, 1]}
 
@@ -88,3 +96,62 @@ def test_a_way_that_is_none_is_refused(plain, read_plain):
     plain["students"] |= {"shared": "film"}
     with pytest.raises(ValueError, match="scale-and-bias"):
         read_plain(plain)
+
+
+def test_costs_put_on_afterwards_make_a_frontier_of_the_training_that_the_grid_has(
+    plain, read_plain, write_recipe, tmp_path
+):
+    plain["teachers"] |= {"shared": False}
+    plain["students"] |= {
+        "shared": False,
+        "teacher": "each",
+        "temperatures": [1, 3],
+        "validation_labels": ["teacher", "true"],
+    }
+    grid = distinct_runs(expand(read_plain(plain)))
+    plain["students"] |= {"shared": "costs"}
+    sweep = Sweep.read(write_recipe(plain), tmp_path / "runs")
+    of_costs = trained(sweep.needed)
+    assert {run.hash for run in of_costs} <= grid.keys()
+    assert len(of_costs) == 3 + 3 * 2  # each teacher, and its balanced student at each temperature
+    assert len([cell for cell in sweep.cells if cell.is_student]) == 3 * 2 * 3  # no matter who labels for multipliers
+    assert [outcome.error for outcome in sweep.train(How(pack=2))] == [None] * len(sweep.needed)
+    data = load_data("digits", imbalance=10)
+    members = [run for run in sweep.needed.values() if isinstance(run.mend, AtSpec)]
+    assert {run.mend.alpha for run in members} == {0.5, 1.0}
+    assert len(members) == 2 * len(of_costs[3:])
+    for run in members:
+        labels = data.validation.labels
+        before, after = (
+            scores_of(finished_network(each, data, sweep.runs), data.validation) for each in (run.trained, run)
+        )
+        costs = adjusted(before, labels, torch.zeros(10), alpha=run.mend.alpha)
+        torch.testing.assert_close(after, before + costs.float())
+        assert read_split(run, sweep.runs, "validation")["log_costs"] == pytest.approx(costs.tolist())
+
+
+def test_the_page_of_costs_has_no_slider_and_their_card_tells_of_them(plain, write_recipe, tmp_path):
+    plain["teachers"] |= {"shared": "costs"}
+    plain["students"] |= {"shared": "costs", "teacher": "each"}
+    sweep = Sweep.read(write_recipe(plain), tmp_path / "runs")
+    sweep.train(How(pack=2))
+    assert len(trained(sweep.needed)) == 1 + 3
+    rows = make_table(sweep).rows
+    assert frontiers(rows, sweep.runs, robust_k=1) == ([], [None] * len(rows))
+    robust = next(cell for cell in sweep.cells if cell.is_student and cell.student.alpha == 1)
+    assert ("put on", "the costs of alpha 1; nothing more was trained") in taught_lines(robust.runs[0])
+    assert kind_words(robust.runs[0]) == "robust student of a balanced teacher"
+
+
+def test_a_balanced_run_is_exported_at_any_alpha(plain, write_recipe, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    plain["students"] |= {"shared": "costs"}
+    sweep = Sweep.read(write_recipe(plain), tmp_path / "runs")
+    sweep.train(How(pack=2))
+    [balanced] = [run for run in trained(sweep.needed) if run.objective.name == "balanced"]
+    words = ["export", str(sweep.runs / balanced.folder_name), "--alpha", "0.3", "--to", str(tmp_path / "shipped")]
+    monkeypatch.setattr(sys, "argv", ["evendistill", *words])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert not caught.value.code
+    assert "the costs of alpha 0.3; nothing more was trained" in (tmp_path / "shipped" / "README.md").read_text()

@@ -158,7 +158,7 @@ def test_an_alpha_between_two_is_exported_without_training(sweep, tmp_path, monk
     capsys.readouterr()
     plain = next(run for run in sweep.needed.values() if run.objective.name == "standard")
     refused = [
-        ((plain, "--alpha", "0.3"), "trained under one objective"),
+        ((plain, "--alpha", "0.3"), "alpha is for balanced runs and for recipes that are shared; this one is"),
         ((run, "--alpha", "1.3"), "alpha must lie in [0, 1], got 1.3"),
         ((run.trained,), "say with --alpha which of them"),
     ]

@@ -20,7 +20,8 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
     to: To,
     alpha: Annotated[
-        float | None, typer.Option(help="Of a run that trained several trade-offs: any between the first and the last.")
+        float | None,
+        typer.Option(help="Of a run that serves several trade-offs: any between them; of a balanced run any at all."),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Where the run's data lie now, if they were moved.")] = None,
     license_name: Annotated[

@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 from evendistill.experiments.mends import AnyMend, AtSpec
 from evendistill.experiments.methods import BaselineSpec
-from evendistill.experiments.objectives import AnyObjective, Conditioning, FrontierSpec, ObjectiveSpec
-from evendistill.experiments.recipe import GridSpec, StudentsSpec
+from evendistill.experiments.objectives import AnyObjective, FrontierSpec, ObjectiveSpec
+from evendistill.experiments.recipe import GridSpec, Shared, StudentsSpec
 from evendistill.experiments.spec import ListeningSpec, RunSpec
 from evendistill.training.recipe import Recipe
 
@@ -49,6 +49,7 @@ class Cell:
 
 
 Teachers = dict[int, RunSpec]
+BALANCED = ObjectiveSpec(alpha=0.0)
 NO_TEACHERS: Mapping[ObjectiveSpec, Teachers] = MappingProxyType({})
 
 
@@ -125,13 +126,17 @@ def shared(objectives: Sequence[object]) -> tuple[ObjectiveSpec, ...]:
     return tuple(sorted(members, key=lambda each: each.alpha)) if len(members) > 1 else ()
 
 
-def frontier_of(members: Sequence[ObjectiveSpec], shared: bool | Conditioning) -> FrontierSpec:
-    """The objective that trains them all; ``shared`` as a recipe says it."""
+def together(members: Sequence[ObjectiveSpec], shared: Shared) -> FrontierSpec | ObjectiveSpec:
+    """The objective of the training that serves them all; ``shared`` as a recipe says it."""
+    if shared == "costs":
+        return BALANCED
     alphas = tuple(each.alpha for each in members)
     return FrontierSpec(kind="frontier", alphas=alphas, by="scale-and-bias" if isinstance(shared, bool) else shared)
 
 
 def member(run: RunSpec, objective: ObjectiveSpec) -> RunSpec:
-    """One trade-off of a run that trained several."""
-    put_on = AtSpec(kind="at", alpha=objective.alpha)
+    """One trade-off of a training that serves several."""
+    if run.objective == objective:
+        return run
+    put_on = AtSpec(kind="at", alpha=objective.alpha, by_costs=run.objective == BALANCED)
     return run.changed(teacher=run, listening=None, others=(), mend=put_on, objective=objective)

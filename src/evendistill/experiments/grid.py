@@ -4,15 +4,16 @@ from collections.abc import Iterator
 
 from evendistill.experiments.baselines import baseline_cells
 from evendistill.experiments.cells import (
+    BALANCED,
     Cell,
     Teachers,
-    frontier_of,
     member,
     mended_runs,
     shared,
     student_runs,
     students_of,
     teacher_runs,
+    together,
 )
 from evendistill.experiments.halving import trials
 from evendistill.experiments.listening import listenings
@@ -61,7 +62,7 @@ def _mean(grid: GridSpec) -> MeanSpec:
 def _taught(grid: GridSpec) -> Iterator[tuple[ObjectiveSpec, Teachers]]:
     """Teachers by objective, those of a frontier from one training a seed."""
     members = shared(grid.teachers.objectives) if grid.teachers.shared else ()
-    whole = teacher_runs(grid, frontier_of(members, grid.teachers.shared)) if members else {}
+    whole = teacher_runs(grid, together(members, grid.teachers.shared)) if members else {}
     for objective in grid.teachers.objectives:
         if objective in members:
             yield objective, {seed: member(run, objective) for seed, run in whole.items()}
@@ -77,15 +78,16 @@ def _students(grid: GridSpec, teacher: ObjectiveSpec | AnyMend | None, runs: Tea
     def ways(*, is_adversarial: bool) -> Iterator[ListeningSpec | None]:
         return iter((None,)) if runs is None else listenings(students, is_adversarial=is_adversarial)
 
-    together = frontier_of(members, students.shared) if members else None
-    whole = {way: student_runs(grid, together, runs, way) for way in ways(is_adversarial=True) if together}
+    aim = together(members, students.shared) if members else BALANCED
+    whole = {way: student_runs(grid, aim, runs, way) for way in ways(is_adversarial=aim.is_adversarial) if members}
     for student in students.objectives:
-        for way in ways(is_adversarial=student.is_adversarial):
-            if isinstance(student, ObjectiveSpec) and student in members:
-                of = whole.get(way) or next(found for told, found in whole.items() if _is_like(told, way))
-                yield Cell(teacher, student, way, tuple(member(run, student) for run in of))
-            else:
+        part = student if isinstance(student, ObjectiveSpec) and student in members else None
+        for way in ways(is_adversarial=student.is_adversarial and (part is None or aim.is_adversarial)):
+            if part is None:
                 yield Cell(teacher, student, way, student_runs(grid, student, runs, way))
+            else:
+                of = whole.get(way) or next(found for told, found in whole.items() if _is_like(told, way))
+                yield Cell(teacher, part, way, tuple(member(run, part) for run in of))
 
 
 def _is_like(told: ListeningSpec | None, way: ListeningSpec | None) -> bool:

@@ -42,7 +42,7 @@ def mended(spec: RunSpec, task: Task, data: Data, runs: Path) -> tuple[nn.Module
     match spec.mend:
         case MeanSpec():
             return MeanOfProbabilities(members).eval(), {}
-        case AtSpec(alpha=alpha):
+        case AtSpec(alpha=alpha, by_costs=False):
             return _of_frontier(members[0], alpha), {}
         case RefittedSpec(alpha=alpha):
             return _with_new_head(members[0], data, alpha), {}
@@ -67,6 +67,8 @@ def _put_on(spec: RunSpec, teacher: nn.Module, task: Task, data: Data) -> tuple[
             return ones, logit_adjustment(log_priors, tau=tau)
         case PostShiftSpec():
             return ones, PostShift().fit(scores, labels).log_costs
+        case AtSpec(alpha=alpha):  # of a balanced network, whose training divided the priors out
+            return ones, adjusted(scores, labels, torch.zeros_like(ones), alpha=alpha)
         case AdjustedSpec(alpha=alpha):
             return ones, adjusted(scores, labels, log_priors, alpha=alpha)
         case each:

@@ -95,18 +95,22 @@ class MeanSpec(Mend):
 
 
 class AtSpec(Mend):
-    """One trade-off of a run that trained several; see :class:`evendistill.models.conditioned.Conditioned`.
+    """One trade-off of a training that serves several; see :class:`evendistill.models.conditioned.Conditioned`.
 
     Recipes ask for it by ``shared``, not by name.
+
+    Attributes:
+        by_costs: whether it is the balanced network under the costs of the trade-off, not one of several last layers.
     """
 
     kind: Literal["at"]
     alpha: float = Field(ge=0, le=1)
+    by_costs: bool = False
 
     @property
     def name(self) -> str:
         """The trade-off."""
-        return f"{ObjectiveSpec(alpha=self.alpha).name}-shared"
+        return f"{ObjectiveSpec(alpha=self.alpha).name}-{'by-costs' if self.by_costs else 'shared'}"
 
 
 MENDS: dict[str, type[Mend]] = {

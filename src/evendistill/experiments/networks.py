@@ -69,7 +69,7 @@ def _of_its_shape(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
     """A network that the run's weights fit into; a mended one is made of its teachers."""
     if spec.mend is None:
         return network_to_train(spec, data)
-    if isinstance(spec.mend, AtSpec):
+    if isinstance(spec.mend, AtSpec) and not spec.mend.by_costs:
         return fresh_network(spec, data)
     members = [finished_network(each, data, runs) for each in spec.inputs]
     match spec.mend:

@@ -64,7 +64,7 @@ def _scale(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
     return [each for position, each in enumerate(crossed) if each["alpha"] != 1 or position < len(alphas)]
 
 
-Shared = Literal[False, True, Conditioning]
+Shared = Literal[False, True, Conditioning, "costs"]
 Distinct = AfterValidator(_distinct)
 Some = Field(min_length=1, max_length=MOST_CHOICES, strict=False)
 Objectives = Annotated[tuple[ObjectiveSpec, ...], Some, Distinct, BeforeValidator(_scale)]
@@ -78,7 +78,8 @@ Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MOST_SEEDS, s
 class TeachersSpec(Spec):
     """The teachers of a grid. With ``shared``, one training a seed serves all trade-offs on the balanced base.
 
-    What of the last layer is a trade-off's own may be said in place of ``true``.
+    What of the last layer is a trade-off's own may be said in place of ``true``. With "costs" it is nothing: the
+    balanced one is trained, and the costs of each trade-off are put on its scores afterwards.
     """
 
     network: NetworkSpec
@@ -173,9 +174,9 @@ class GridSpec(Spec):
             raise ValueError("search tries students one by one; leave it out, or shared")
         for side in (self.teachers, students):
             training = side and (side.training or self.training)
-            if side and training and side.shared and training.iterate != "last":
+            if side and training and side.shared not in (False, "costs") and training.iterate != "last":
                 raise ValueError(f"shared needs iterate last in training, got {training.iterate}")
-        if students is not None and students.shared and students.feature_weight:
+        if students is not None and students.shared not in (False, "costs") and students.feature_weight:
             raise ValueError(f"shared needs feature_weight 0, got {students.feature_weight:g}")
         return self
 

@@ -1,8 +1,8 @@
-"""Any trade-off of a training that served several, as a finished run of its own."""
+"""Any trade-off of a training that serves several, as a finished run of its own."""
 
 from pathlib import Path
 
-from evendistill.experiments.cells import member
+from evendistill.experiments.cells import BALANCED, member
 from evendistill.experiments.export.finished import read_spec
 from evendistill.experiments.objectives import FrontierSpec, ObjectiveSpec
 from evendistill.experiments.run import train_run
@@ -14,15 +14,20 @@ def run_at(folder: Path, alpha: float) -> Path:
 
     Args:
         folder: of the run that trained several, or of one of its trade-offs.
-        alpha: within those that were trained; between two of them the last layer is interpolated.
+        alpha: within those that were trained; between two of them the last layer is interpolated. Of a balanced run it
+            is any, by costs that validation examples determine and that are put on its scores.
 
     Raises:
         ValueError: if the run is not finished, one objective alone was trained, or ``alpha`` lies outside.
     """
     trained = read_spec(folder).trained
-    if not isinstance(trained.objective, FrontierSpec):
-        raise ValueError(f"{folder}: this run was trained under one objective; alpha is for recipes that are shared")
-    low, high = trained.objective.alphas[0], trained.objective.alphas[-1]
+    if isinstance(trained.objective, FrontierSpec):
+        low, high = trained.objective.alphas[0], trained.objective.alphas[-1]
+    elif trained.objective == BALANCED and trained.mend is None:
+        low, high = 0.0, 1.0
+    else:
+        name = trained.taught_as
+        raise ValueError(f"{folder}: alpha is for balanced runs and for recipes that are shared; this one is {name}")
     if not low <= alpha <= high:
         raise ValueError(f"alpha must lie in [{low:g}, {high:g}], got {alpha:g}")
     wanted = member(trained, ObjectiveSpec(alpha=alpha))

@@ -33,8 +33,12 @@ def taught_lines(spec: RunSpec) -> list[tuple[str, str]]:
     """What taught it: names and values for a table, none of them escaped."""
     lines = [("network", network_words(spec.network))]
     if isinstance(spec.mend, AtSpec):
-        between = spec.trained.objective.name
-        return [*taught_lines(spec.trained), ("part of", f"{between}, one training: its alpha {spec.mend.alpha:g}")]
+        between, alpha = spec.trained.objective.name, f"{spec.mend.alpha:g}"
+        told = ("put on", f"the costs of alpha {alpha}; nothing more was trained")
+        return [
+            *taught_lines(spec.trained),
+            told if spec.mend.by_costs else ("part of", f"{between}, one training: its alpha {alpha}"),
+        ]
     if spec.mend is not None:
         names = " and ".join(each.objective.name for each in spec.inputs)
         return [

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.report.table import Row
 from evendistill.experiments.results import judged, read_frontier, robust_metric
 from evendistill.experiments.spec import RunSpec
@@ -20,7 +21,7 @@ def frontiers(rows: tuple[Row, ...], runs: Path, *, robust_k: int) -> tuple[list
     places: list[int | None] = []
     for row in rows:
         trained = [run.trained for run in row.cell.runs]
-        if trained[0] is row.cell.runs[0]:
+        if not isinstance(trained[0].objective, FrontierSpec):
             places.append(None)
             continue
         name = tuple(run.hash for run in trained)
