@@ -34,7 +34,7 @@ from evendistill.experiments.recipe import read_recipe
 from evendistill.experiments.results import judged, read_split, robust_metric
 from evendistill.experiments.spec import RunSpec
 from evendistill.experiments.sweep import Sweep
-from evendistill.experiments.verbs import train_missing
+from evendistill.experiments.verbs import derived, train_missing
 from evendistill.models.conditioned import Conditioned
 
 Point = tuple[float, float]
@@ -183,16 +183,18 @@ def main() -> None:
     parser.add_argument("grid", type=Path, help="recipe of the grid")
     parser.add_argument("variants", nargs="*", choices=[*VARIANTS, []])
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--data", help="in place of the recipe's source")
+    parser.add_argument("--jobs", type=int, help="so many trainings at once")
     parser.add_argument("--out", type=Path)
     told = parser.parse_args()
     how = How(jobs=told.jobs)
-    grid, _ = train_missing(told.grid, told.runs, how)
+    recipe = derived(told.grid, told.runs, told.data)
+    grid, _ = train_missing(recipe, told.runs, how)
     data = read_data(students(grid)[0].runs[0])
     first = chosen(points(grid, "validation"), points(grid, "test"))
     found = [judge("grid", first, trained(students(grid)), data, first, told.runs)]
     for name in told.variants:
-        sweep, _ = train_missing(variant(told.grid, told.runs, name), told.runs, how)
+        sweep, _ = train_missing(variant(recipe, told.runs, name), told.runs, how)
         fronts = chosen(points(sweep, "validation"), points(sweep, "test"))
         found.append(judge(name, fronts, trained(students(sweep)), data, first, told.runs))
     print("\n".join(told_of(each, found[0]) for each in found))
