@@ -128,17 +128,7 @@ def _from_name(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
     return {"kind": value} if isinstance(value, str) else value
 
 
-AnyMend = Annotated[
-    PostShiftSpec
-    | LogitAdjustmentSpec
-    | ClassTemperaturesSpec
-    | VectorScalingSpec
-    | AdjustedSpec
-    | RefittedSpec
-    | MeanSpec,
-    Field(discriminator="kind"),
-]
-PutOn = Annotated[
+_Named = (
     PostShiftSpec
     | LogitAdjustmentSpec
     | ClassTemperaturesSpec
@@ -146,7 +136,7 @@ PutOn = Annotated[
     | AdjustedSpec
     | RefittedSpec
     | MeanSpec
-    | AtSpec,
-    Field(discriminator="kind"),
-]
+)
+AnyMend = Annotated[_Named, Field(discriminator="kind")]
+PutOn = Annotated[_Named | AtSpec, Field(discriminator="kind")]
 NamedMend = Annotated[AnyMend, BeforeValidator(_from_name)]

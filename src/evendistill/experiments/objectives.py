@@ -159,22 +159,14 @@ def _from_name(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
     return NAMES.get(value, value) if isinstance(value, str) else value
 
 
-AnyObjective = Annotated[
-    Annotated[ObjectiveSpec, Tag("trade-off")]
-    | Annotated[GroupDROSpec, Tag("group-dro")]
-    | Annotated[AdaMarginSpec, Tag("ada-margin")]
-    | Annotated[AdaAlphaSpec, Tag("ada-alpha")]
-    | Annotated[BalancedKDSpec, Tag("balanced-kd")],
-    Discriminator(_kind),
-    BeforeValidator(_from_name),
-]
-TrainedObjective = Annotated[
+_Named = (
     Annotated[ObjectiveSpec, Tag("trade-off")]
     | Annotated[GroupDROSpec, Tag("group-dro")]
     | Annotated[AdaMarginSpec, Tag("ada-margin")]
     | Annotated[AdaAlphaSpec, Tag("ada-alpha")]
     | Annotated[BalancedKDSpec, Tag("balanced-kd")]
-    | Annotated[FrontierSpec, Tag("frontier")],
-    Discriminator(_kind),
-    BeforeValidator(_from_name),
+)
+AnyObjective = Annotated[_Named, Discriminator(_kind), BeforeValidator(_from_name)]
+TrainedObjective = Annotated[
+    _Named | Annotated[FrontierSpec, Tag("frontier")], Discriminator(_kind), BeforeValidator(_from_name)
 ]
