@@ -3,7 +3,8 @@
 ``python -m benchmarks.two_drivers --out results/bench/two_drivers.json``
 
 The recipe is the demo's with four seeds, and the same with four times its epochs. Both commands are the plain
-``run``; leases decide who trains what. The floor is one half, and start and report, which both have.
+``run``; leases decide who trains what. The floor is what two sweeps of half the seeds take at once that know nothing of
+one another: more than one half, for both start and report, and two trainings at once slow each other on one machine.
 """
 
 import json
@@ -27,23 +28,23 @@ EPOCHS = {"the demo's runs": DEMO["training"]["epochs"], "four times as long": 4
 SMALL = RECIPE | {"training": {"epochs": 1}, "seeds": 1}
 
 
-def start(folder: Path) -> "subprocess.Popen[bytes]":
+def start(folder: Path, runs: str) -> "subprocess.Popen[bytes]":
     """One driver with one worker."""
-    command = [sys.executable, "-m", "evendistill", "run", "sixty.yaml", "--out", "runs", "--jobs", "1"]
+    command = [sys.executable, "-m", "evendistill", "run", "sixty.yaml", "--out", runs, "--jobs", "1"]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def seconds(recipe: dict[str, Any], drivers: int) -> float:
-    """From the start of all to the end of the last; every run must have been trained once."""
+def seconds(recipe: dict[str, Any], *runs: str) -> float:
+    """From the start of one driver a folder of runs to the end of the last; every run must have been trained once."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "sixty.yaml").write_text(json.dumps(recipe))
         begun = time.perf_counter()
-        running = [start(folder) for _ in range(drivers)]
+        running = [start(folder, each) for each in runs]
         if any(each.wait() for each in running):
             raise SystemExit("a sweep failed")
         taken = time.perf_counter() - begun
-        logs = [path.read_text().splitlines() for path in folder.glob("runs/*/log.jsonl")]
+        logs = [path.read_text().splitlines() for path in folder.glob("runs*/*/log.jsonl")]
         events = Counter(json.loads(line)["event"] for lines in logs for line in lines)
         if events != {"began": len(logs), "finished": len(logs)}:
             raise SystemExit(f"not each run was trained once: {events}")
@@ -51,10 +52,22 @@ def seconds(recipe: dict[str, Any], drivers: int) -> float:
 
 
 def measure(recipe: dict[str, Any], rounds: int) -> dict[str, Any]:
-    """Seconds of one and of two at once, in turns."""
-    taken = harness.in_turns({"one": lambda: seconds(recipe, 1), "two at once": lambda: seconds(recipe, 2)}, rounds)
-    shares = harness.ratios(taken, "one")["two at once"]
-    return {"seconds": taken, "share of one": shares, "median share": statistics.median(shares)}
+    """Seconds of one, of two at once, and of two halves at once that share nothing; in turns."""
+    half = recipe | {"seeds": max(1, recipe["seeds"] // 2)}
+    ways = {
+        "one": lambda: seconds(recipe, "runs"),
+        "two at once": lambda: seconds(recipe, "runs", "runs"),
+        "two halves apart": lambda: seconds(half, "runs-1", "runs-2"),
+    }
+    taken = harness.in_turns(ways, rounds)
+    over, floor = harness.ratios(taken, "one"), harness.ratios(taken, "two halves apart")
+    return {
+        "seconds": taken,
+        "share of one": over["two at once"],
+        "median share": statistics.median(over["two at once"]),
+        "median floor": statistics.median(over["two halves apart"]),
+        "median over floor": statistics.median(floor["two at once"]),
+    }
 
 
 def main() -> None:
@@ -65,7 +78,7 @@ def main() -> None:
         found[name] = measure(recipe, told.rounds)
         median = {way: f"{value:.1f}" for way, value in harness.medians(found[name]["seconds"]).items()}
         print(f"{name}: one {median['one']} s, two at once {median['two at once']} s,", end=" ")
-        print(f"share {found[name]['median share']:.3f}")
+        print(f"share {found[name]['median share']:.3f}, floor {found[name]['median floor']:.3f}")
     harness.report(told, {"recipe": RECIPE, "variants": found})
 
 
