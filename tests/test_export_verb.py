@@ -88,11 +88,15 @@ def shipped(evendistill, here):
 
 def test_export_says_where_and_how_well_the_files_agree(shipped):
     folder, out = shipped
-    first, second, last = out.splitlines()
+    first, second, fed, last = out.splitlines()
     assert first.startswith("model.onnx: largest difference ")
     assert "on 449 examples" in first
     assert "(at most 0.0001)" in first
     assert second.startswith("model.safetensors: ")
+    assert fed == (
+        "feed 'inputs' with (B, 1, 8, 8) float32, pixels in [0, 1], channels first; nothing is to be normalised; "
+        "'scores' are (B, 10) raw scores, in this order: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    )
     assert last == f"exported: {folder}"
     assert sorted(path.name for path in folder.iterdir()) == FILES
     assert yaml.safe_load((folder / "recipe.yaml").read_text()) == RECIPE
@@ -107,6 +111,7 @@ def test_json_alone_on_standard_output_and_an_export_again_is_the_same(evendisti
     found = json.loads(out)
     assert found["folder"] == str(folder)
     assert found["files"] == {name: len(payload) for name, payload in before.items()}
+    assert (found["inputs"]["shape"], found["class_names"]) == ([1, 8, 8], [str(digit) for digit in range(10)])
     assert 0 <= found["agreement"]["model.onnx"]["relative"] < found["tolerance"] == 1e-4
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
     assert left(folder.parent) == ["runs", "shipped"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evendistill.distillation.effects import effects
     from evendistill.distillation.postshift import PostShift
     from evendistill.distillation.teacher import TeacherScores
+    from evendistill.experiments.export.given import export
     from evendistill.maths.metrics import Metrics
     from evendistill.objectives.adaptive import AdaAlpha, AdaMargin
     from evendistill.objectives.balancedkd import BalancedKD
@@ -48,6 +49,7 @@ _HOMES = {
     "distill": "api",
     "effects": "distillation.effects",
     "evaluate": "training.evaluation",
+    "export": "experiments.export.given",
     "load_data": "data.datasets",
     "train": "api",
 }
@@ -74,6 +76,7 @@ __all__ = [
     "distill",
     "effects",
     "evaluate",
+    "export",
     "load_data",
     "models",
     "train",

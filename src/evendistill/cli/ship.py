@@ -35,6 +35,7 @@ def export(
     """
     from evendistill.experiments.export.agreement import TOLERANCE, DisagreementError
     from evendistill.experiments.export.export import export_run
+    from evendistill.experiments.export.feeding import feeding
 
     if alpha is not None:
         from evendistill.experiments.export.alpha import run_at
@@ -47,13 +48,16 @@ def export(
         return
     if as_json:
         found = {name: vars(each) | {"relative": each.relative} for name, each in _agreements(done).items()}
-        print_json({"folder": str(done.folder), "files": done.files, "agreement": found, "tolerance": TOLERANCE})
+        fed = {name: done.config[name] for name in ("inputs", "outputs", "class_names")}
+        told = {"folder": str(done.folder), "files": done.files, "agreement": found, "tolerance": TOLERANCE}
+        print_json(told | fed)
         return
     for name, each in _agreements(done).items():
         typer.echo(
             f"{name}: largest difference {each.difference:.2e} on {each.examples} examples, "
             f"{each.relative:.2e} of the scores' scale {each.scale:.3g} (at most {TOLERANCE:g})"
         )
+    typer.echo(feeding(done.config))
     typer.echo(f"exported: {done.folder}")
 
 

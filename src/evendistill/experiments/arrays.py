@@ -12,6 +12,7 @@ from torch import Tensor
 
 from evendistill.data.optional import needed
 from evendistill.data.parquet import SUFFIXES
+from evendistill.experiments.in_python import refuse_folder_of_python
 
 
 def read_scores(scores: Path, labels: Path | None = None) -> tuple[Tensor, Tensor]:
@@ -53,6 +54,7 @@ def read_groups(groups: Path) -> Tensor:
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - an array, or a mapping of them
     if not path.is_file():
+        refuse_folder_of_python(path, "result.evaluate(held_out)")
         raise ValueError(f"{path}: {'a folder, not a file of scores' if path.is_dir() else 'there is no such file'}")
     if path.suffix in SUFFIXES:
         return _read_parquet(path)

@@ -10,6 +10,7 @@ from torch import Tensor
 from evendistill.data.datasets import Data, load_data
 from evendistill.distillation.teacher import cache_file_name
 from evendistill.experiments.arrays import read_scores
+from evendistill.experiments.in_python import refuse_folder_of_python
 from evendistill.experiments.spec import DataSpec
 from evendistill.storage.files import read_json
 from evendistill.storage.tensors import read_sealed
@@ -98,6 +99,7 @@ def data_of(path: Path) -> Data:
 
 def check_finished(path: Path) -> None:
     """Refuse what is not the folder of a finished run; ``ValueError`` names it."""
+    refuse_folder_of_python(path, "ed.diagnose(result.scores(held_out), labels)")
     if not (path / "spec.json").is_file() or not (path / "DONE").is_file():
         raise ValueError(f"{path}: not the folder of a finished run")
 

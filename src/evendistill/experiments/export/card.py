@@ -19,6 +19,7 @@ INTERVALS = (
     "recalls; that of the worst is a bootstrap interval. It may lie below its accuracy, since among redrawn examples "
     "some other class is worse still, and has no width where none was right: the table below says more then."
 )
+LICENCE_UNKNOWN = "## License\n\nNot said yet: whoever publishes these weights says under which terms.\n"
 ON_ONNX = """import json
 
 import numpy as np
@@ -67,7 +68,7 @@ def card(run: Finished, config: dict[str, Any], agreement: Agreement, *, license
         f"## How it was made\n\n{_made(run)}",
     ]
     if license_name == "other":
-        parts.append("## License\n\nNot said yet: whoever publishes these weights says under which terms.\n")
+        parts.append(LICENCE_UNKNOWN)
     return "\n".join(parts)
 
 

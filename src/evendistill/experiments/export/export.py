@@ -43,12 +43,14 @@ class Exported:
         files: their names and sizes in bytes.
         onnx: how far the ONNX file's scores are from the run's.
         weights: the same for the weights, read back into torch.
+        config: what the folder says of itself.
     """
 
     folder: Path
     files: dict[str, int]
     onnx: Agreement
     weights: Agreement
+    config: dict[str, Any]
 
 
 def export_run(folder: Path, to: Path, *, source: str | None = None, license_name: str = "other") -> Exported:
@@ -74,18 +76,19 @@ def export_run(folder: Path, to: Path, *, source: str | None = None, license_nam
     seen = next(run.seen.validation.batches([two]))
     network = folded(run.network, seen)
     view = None if spec.view is None else View(**spec.view.model_dump())
+    served = Served(network, view, tuple(first.shape[1:])).eval()
     files = {
         WEIGHTS: tensor_bytes(network.state_dict()),
-        ONNX: onnx_bytes(Served(network, view, tuple(first.shape[1:])).eval(), first),
+        ONNX: onnx_bytes(served, first, class_names=run.seen.class_names),
     }
     config = _config(run, network, first, seen) | {"files": {name: digest(each) for name, each in files.items()}}
     with written_whole(to) as temporary:
-        _write(temporary, files | {CONFIG: json_bytes(config)})
+        write_files(temporary, files | {CONFIG: json_bytes(config)})
         onnx, weights = _checked(temporary, run)
         text = card(run, config, onnx, license_name=license_name)
-        _write(temporary, {"README.md": text.encode()} | ({"recipe.yaml": run.recipe} if run.recipe else {}))
+        write_files(temporary, {"README.md": text.encode()} | ({"recipe.yaml": run.recipe} if run.recipe else {}))
         sizes = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
-    return Exported(to.resolve(), sizes, onnx, weights)
+    return Exported(to.resolve(), sizes, onnx, weights, config)
 
 
 def _config(run: Finished, network: nn.Module, stored: Tensor, seen: Tensor) -> dict[str, Any]:
@@ -122,6 +125,7 @@ def _checked(folder: Path, run: Finished) -> tuple[Agreement, Agreement]:
     return onnx, compare(torch_scores(again, inputs), expected, WEIGHTS)
 
 
-def _write(folder: Path, files: dict[str, bytes]) -> None:
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files into a folder, by name."""
     for name, payload in files.items():
         write_bytes(folder / name, payload)

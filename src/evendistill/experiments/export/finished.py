@@ -10,6 +10,7 @@ from torch import nn
 from evendistill.data.datasets import Data
 from evendistill.data.view import View
 from evendistill.experiments.grid import every_run
+from evendistill.experiments.in_python import refuse_folder_of_python
 from evendistill.experiments.networks import finished_network
 from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.recipe import read_recipe
@@ -93,6 +94,7 @@ def read_spec(folder: Path) -> RunSpec:
     path = folder / "spec.json"
     if not path.is_file():
         raise ValueError(f"{folder}: not the folder of a run")
+    refuse_folder_of_python(folder, "ed.export(result, held_out, to=...)")
     told = read_json(path)
     try:
         if told.pop("schema_version") != SCHEMA_VERSION:

@@ -1,8 +1,9 @@
 """A network as an ONNX file, which runs without torch."""
 
+import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,12 +25,13 @@ def check_packages() -> None:
         needed(module, "writing ONNX and checking it", "onnx")
 
 
-def onnx_bytes(network: nn.Module, inputs: Tensor) -> bytes:
+def onnx_bytes(network: nn.Module, inputs: Tensor, *, class_names: Sequence[str] = ()) -> bytes:
     """The network as ONNX, with any number of inputs at once; nothing in it tells where it was made.
 
     Args:
         network: in eval mode.
         inputs: ``(2, ...)`` or more, to trace it with.
+        class_names: in the order of the scores; kept in the file's metadata as ``class_names``, in JSON.
 
     Raises:
         ValueError: if the packages are not there, or the network cannot be traced; one line.
@@ -49,6 +51,9 @@ def onnx_bytes(network: nn.Module, inputs: Tensor) -> bytes:
             )
         proto = program.model_proto  # pyright: ignore[reportOptionalMemberAccess]
         _strip(proto)
+        if class_names:
+            entry = proto.metadata_props.add()
+            entry.key, entry.value = "class_names", json.dumps(list(class_names))
         return proto.SerializeToString(deterministic=True)
     except Exception as error:  # those of torch, of onnx and of protobuf have no common base
         raise ValueError(f"the network cannot be written as ONNX: {reason(error)[:300]}") from error
