@@ -14,6 +14,7 @@ import evendistill as ed
 INPUTS, LABELS = torch.randn(40, 5, generator=torch.Generator().manual_seed(1)), torch.arange(40) % 10
 DATA = (INPUTS, LABELS)
 RECIPE = ed.Recipe(epochs=1, batch_size=20)
+pytestmark = pytest.mark.filterwarnings("ignore:the validation examples are the training examples")
 
 
 def net(width: int = 10) -> nn.Module:
@@ -124,7 +125,10 @@ def scores(rows: int = 40, width: int = 10, **told) -> ed.TeacherScores:
         (lambda: distill(validation_labels="both"), "validation_labels must be 'teacher' or 'true', got 'both'"),
         (lambda: distill(teacher_view="live"), "teacher_view must be 'clean' or 'augmented', got 'live'"),
         (lambda: distill(onehot_weight=2), "onehot_weight must lie in [0, 1], got 2"),
-        (lambda: train(train=(INPUTS, LABELS + 1)), "train: label 10 in row 9 is out of range: there are 10 classes"),
+        (
+            lambda: train(train=(INPUTS, LABELS + 1)),
+            "train: label 10 in row 9 is out of range: the network gives 10 scores",
+        ),
         (lambda: train(validation=(INPUTS, LABELS - 1)), "validation: label -1 in row 0 is out of range"),
         (lambda: train(train=(INPUTS, LABELS.clamp_max(8))), "class 9 has no training example"),
         (lambda: train(train=(INPUTS[:5], LABELS)), "train: inputs and labels must have one length, got 5 and 40"),

@@ -14,6 +14,7 @@ from evendistill.models.ranks import Ranks
 
 INPUTS, LABELS = torch.randn(48, 5, generator=torch.Generator().manual_seed(1)), torch.arange(48) % 4
 DATA = (INPUTS, LABELS)
+pytestmark = pytest.mark.filterwarnings("ignore:the validation examples are the training examples")
 
 
 def network() -> nn.Module:

@@ -13,10 +13,11 @@ from torch import nn
 from evendistill.data.examples import Examples, as_examples, in_order
 from evendistill.data.sampling import Sampler
 from evendistill.distillation.asking import asked
+from evendistill.distillation.brought import check_examples, checked_network, tried
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import TeacherScores
 from evendistill.maths.groups import Grouping
-from evendistill.models.inference import in_channels_last, score_width
+from evendistill.models.inference import in_channels_last
 from evendistill.models.ranks import Ranks
 from evendistill.objectives.frontier import FrontierObjective, conditioned
 from evendistill.objectives.objective import Description
@@ -198,13 +199,14 @@ def _copy_and_task(
     grouping: Grouping,
 ) -> tuple[nn.Module, Task]:
     place = _device(device)
-    network = copy.deepcopy(model).to(place)
+    network = copy.deepcopy(checked_network(model, "the network to train")).to(place)
     examples = _named_examples("train", train, workers)
     held_out = None if validation is None else _named_examples("validation", validation, workers)
     first = next(in_order(examples, 2)).to(place)
-    width = score_width(network, first, place)
+    width = tried(network, first, place)
     if num_classes not in (None, width):
         raise ValueError(f"the network gives {width} scores, num_classes is {num_classes}")
+    check_examples(examples, held_out, width)
     task = Task(examples, held_out, tuple(str(label) for label in range(width)), place, sampler, grouping)
     network = in_channels_last(network, first)
     return (conditioned(network, first, objective) if isinstance(objective, FrontierObjective) else network), task

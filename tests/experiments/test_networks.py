@@ -1,13 +1,16 @@
 """The networks that a recipe can name, as runs make them."""
 
+import sys
+import warnings
 from types import ModuleType
 
 import pytest
 import torch
 from torch import nn
 
+from evendistill.experiments.networks import made
 from evendistill.experiments.run import train_run
-from evendistill.experiments.spec import RunSpec
+from evendistill.experiments.spec import OwnSpec, RunSpec
 from evendistill.training.turns import drained
 
 IMAGES = {"source": "made-up:3x3x8"}
@@ -34,7 +37,7 @@ def theirs(monkeypatch):
     """A module of a user's own."""
     module = ModuleType("their_nets")
     module.__dict__["Flat"] = Flat
-    monkeypatch.setitem(__import__("sys").modules, "their_nets", module)
+    monkeypatch.setitem(sys.modules, "their_nets", module)
 
 
 @pytest.mark.parametrize(
@@ -84,3 +87,28 @@ def test_greyscale_and_views_reach_the_network(tmp_path):
     view = {"mean": [0.5], "std": [0.5], "pad": 2, "crop": 6, "flip": True, "resize": 12}
     folder = drained(train_run(spec({"kind": "convnet", "width": 2}, {"source": "made-up:2x1x8"}, view=view), tmp_path))
     assert tensors(folder)["0.weight"].shape == torch.Size([2, 1, 3, 3])
+
+
+def test_an_own_network_that_cannot_be_had_says_what_a_recipe_wants(monkeypatch):
+    def message(path):
+        with pytest.raises(ValueError, match=path) as caught:
+            made(OwnSpec(kind="own", path=path), 3, (1, 8, 8))
+        return str(caught.value)
+
+    monkeypatch.setitem(vars(sys.modules["their_nets"]), "Narrow", lambda width=3: None)
+    assert "takes the keyword num_classes: def __init__(self, num_classes, ...)" in message("their_nets:Narrow")
+    told = message("no_such.nets:Net")
+    assert "the folder that holds the module must be on Python's path: PYTHONPATH=FOLDER" in told
+    assert told.count("PYTHONPATH=.") == 1
+    assert "PYTHONPATH" not in message("their_nets:Nothing")
+
+
+def test_an_own_network_with_a_softmax_is_warned_of(tmp_path, monkeypatch):
+    class Soft(Flat):
+        def forward(self, inputs):
+            return super().forward(inputs).softmax(dim=1)
+
+    monkeypatch.setitem(vars(sys.modules["their_nets"]), "Soft", Soft)
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        drained(train_run(spec({"kind": "own", "path": "their_nets:Soft"}, objective="balanced"), tmp_path))
+    assert len([each for each in caught if "drop the softmax" in str(each.message)]) == 1

@@ -16,6 +16,8 @@ from evendistill.maths.losses import label_losses
 from evendistill.maths.risks import class_risks
 from evendistill.models.average import AverageOfScores
 
+pytestmark = pytest.mark.filterwarnings("ignore:the validation examples are the training examples")
+
 POINTS = torch.eye(5, dtype=torch.float64)
 TRUTH = torch.tensor(
     [[0.9, 0.07, 0.03], [0.8, 0.12, 0.08], [0.7, 0.25, 0.05], [0.5, 0.3, 0.2], [0.6, 0.1, 0.3]], dtype=torch.float64

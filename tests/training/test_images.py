@@ -16,6 +16,8 @@ from evendistill.models.inference import in_channels_last
 from evendistill.training.checkpoint import Checkpoint
 from evendistill.training.optimisers import make_optimiser
 
+pytestmark = pytest.mark.filterwarnings("ignore:the validation examples are the training examples")
+
 VIEW = View(mean=(0.5,), std=(0.25,), pad=2, flip=True)
 
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 import evendistill as ed
 
+pytestmark = pytest.mark.filterwarnings("ignore:the validation examples are the training examples")
+
 # Four points with known conditional probabilities over three classes; the classes are far from equally frequent.
 ETA = torch.tensor([[0.9, 0.05, 0.05], [0.85, 0.1, 0.05], [0.15, 0.75, 0.1], [0.5, 0.2, 0.3]], dtype=torch.float64)
 PRIORS = ETA.mean(dim=0)

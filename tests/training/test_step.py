@@ -7,6 +7,8 @@ import evendistill as ed
 from evendistill.data.images import ImageDataset
 from evendistill.data.view import View
 
+pytestmark = pytest.mark.filterwarnings("ignore:the validation examples are the training examples")
+
 IMAGES = torch.randint(0, 256, (64, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(64) % 4
 

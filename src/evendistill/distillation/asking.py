@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from evendistill.distillation.brought import checked_network
 from evendistill.distillation.features import teacher_features
 from evendistill.distillation.listening import Distillation
 from evendistill.distillation.task import Task
@@ -42,11 +43,9 @@ def asked(teacher: object, task: Task, listening: Distillation, folder: Path | N
     """
     if isinstance(teacher, TeacherScores):
         return Asked(teacher)
-    if not isinstance(teacher, nn.Module):
-        raise ValueError(f"teacher must be a torch.nn.Module or ed.TeacherScores, got {type(teacher).__name__}")
+    master = frozen(checked_network(teacher, "teacher", instead=" or ed.TeacherScores"), task.device)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     told = {"device": task.device, "folder": folder, "ranks": Ranks.here()}
-    master = frozen(teacher, task.device)
     features = teacher_features(master, task.train, **told) if listening.feature_weight > 0 else None
     return Asked(teacher_scores(master, task.train, task.validation, **told), master, features)

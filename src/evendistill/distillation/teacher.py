@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from evendistill.data.examples import Examples
+from evendistill.maths.simplex import are_probabilities
 from evendistill.models.inference import scores_at
 from evendistill.models.ranks import Ranks
 from evendistill.storage.files import digest, write_bytes
@@ -30,6 +31,9 @@ class TeacherScores:
 
     Raises:
         ValueError: if a score is NaN or infinite (names the first row) or the two widths differ.
+
+    Warns:
+        UserWarning: if the scores are probabilities.
     """
 
     train: Tensor
@@ -43,6 +47,12 @@ class TeacherScores:
         if self.validation is not None and self.validation.shape[1] != self.train.shape[1]:
             raise ValueError(
                 f"teacher scores have {self.train.shape[1]} classes on train, {self.validation.shape[1]} on validation"
+            )
+        if are_probabilities(self.train):
+            warnings.warn(
+                "teacher scores on train are probabilities: each row is positive and sums to 1. Give raw scores: drop "
+                "the teacher's softmax, or take np.log(probabilities.clip(1e-6))",
+                stacklevel=3,
             )
 
     @property

@@ -11,6 +11,7 @@ from torch import Tensor
 from evendistill.data.datasets import Data, load_data
 from evendistill.data.view import View
 from evendistill.distillation.asking import asked
+from evendistill.distillation.brought import tried
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import teacher_scores
 from evendistill.experiments.mended import mended
@@ -25,7 +26,7 @@ from evendistill.experiments.objectives import (
     TrainedObjective,
 )
 from evendistill.experiments.results import FRONTIER, PREDICTIONS
-from evendistill.experiments.spec import RunSpec
+from evendistill.experiments.spec import OwnSpec, RunSpec, TimmSpec
 from evendistill.maths.margins import margins_of_classes
 from evendistill.models.conditioned import Conditioned
 from evendistill.models.ranks import Ranks
@@ -85,8 +86,11 @@ def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
             teacher_scores(result.model, task.train, task.validation, device=device, folder=folder.path)
         return _tested(result.scores(data.test), task, data)
 
+    network = network_to_train(spec, data)
+    if isinstance(spec.network, OwnSpec | TimmSpec):
+        tried(network, next(data.train.batches([torch.arange(2)])).cpu(), torch.device("cpu"))
     yield from complete(
-        network_to_train(spec, data),
+        network,
         problem,
         spec.training,
         seed=randomness.derive_seed(spec.order_seed, spec.role),

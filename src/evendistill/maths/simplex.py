@@ -3,6 +3,18 @@
 import torch
 from torch import Tensor
 
+SUM_TOLERANCE = 1e-3  # half precision is no better
+
+
+def are_probabilities(rows: Tensor) -> bool:
+    """Whether each row of ``(N, C)`` is a distribution: nothing below 0, a sum of 1 to within 0.001.
+
+    Example:
+        >>> are_probabilities(torch.tensor([[0.2, 0.8], [1.0, 0.0]])), are_probabilities(torch.zeros(1, 2))
+        (True, False)
+    """
+    return bool((rows >= 0).all()) and bool(((rows.double().sum(dim=1) - 1).abs() < SUM_TOLERANCE).all())
+
 
 def exponentiated_gradient(log_weights: Tensor, gains: Tensor, step_size: float) -> Tensor:
     r"""One multiplicative step towards the coordinates with the largest gains.
