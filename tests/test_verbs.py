@@ -178,7 +178,12 @@ def test_frontier_is_a_table_on_a_terminal(evendistill):
 
 
 def test_a_picture_that_cannot_be_drawn_is_one_line(evendistill):
-    refused(evendistill("frontier", "small.yaml", "--to", "frontier.xyz"), "xyz")
+    refused(
+        evendistill("frontier", "small.yaml", "--to", "frontier.xyz"), "frontier.xyz: pictures are .svg, .pdf, .png"
+    )
+    refused(
+        evendistill("report", "small.yaml", "--to", "page.html"), "page.html: a report is a folder, into which index."
+    )
     refused(evendistill("frontier", "small.yaml", "--to", "nowhere/frontier.png"), "nowhere/frontier.png")
 
 

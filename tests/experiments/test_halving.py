@@ -173,8 +173,8 @@ def test_a_trial_of_all_epochs_is_the_first_seed_itself(finished_sweep, searchin
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"keep": 0}, "search.keep: input should be greater than 0, got 0"),
-        ({"epochs": 1.5}, "search.epochs: input should be less than or equal to 1"),
+        ({"keep": 0}, "search.keep: must be above 0, got 0"),
+        ({"epochs": 1.5}, "search.epochs: must be at most 1"),
         ({"keeps": 0.5}, "unknown field search.keeps; did you mean keep?"),
     ],
 )

@@ -9,6 +9,8 @@ import typer
 from evendistill.cli.options import DataPath, Json, Out, Recipes, Shared, app
 from evendistill.experiments.processes import short_lived
 from evendistill.experiments.verbs import (
+    check_picture,
+    check_report_place,
     derived,
     joined,
     print_json,
@@ -33,6 +35,8 @@ def report(
     """The tables and the page of finished recipes; several share one table if they are comparable."""
     from evendistill.experiments.derive import report_folder
 
+    if to is not None:
+        check_report_place(to)
     sweep = joined(recipes, out, data, shared=shared)
     words = [*recipes, *(("--data", data) if data else ()), *(["--shared"] if shared else ()), "--out", out]
     command = shlex.join(["evendistill", "report", *map(str, words)])
@@ -84,13 +88,13 @@ def frontier(
     from evendistill.experiments.report.table import make_table
     from evendistill.experiments.report.terminal import print_standings
 
+    if to is not None:
+        check_picture(to)
     if shared:
         for recipe in recipes:
             train_missing(derived(recipe, out, data, shared=True), out)
     table = make_table(joined(recipes, out, data, shared=shared))
     if to is not None:
-        if not to.absolute().parent.is_dir():
-            raise ValueError(f"{to}: there is no folder {to.parent}")
         write_frontier(table, to)
     if as_json:
         print_json(standing.as_json(table))

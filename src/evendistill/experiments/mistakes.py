@@ -5,8 +5,10 @@ import reprlib
 from collections.abc import Iterable
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from evendistill.experiments.mends import MENDS
+from evendistill.experiments.wordings import worded
 from evendistill.experiments.yamlfile import printable
 
 UNION_TAGS = ("mlp", "convnet", "resnet", "own", "timm", "FixedTeacher", "trade-off", "group-dro", "ada-margin")
@@ -31,14 +33,25 @@ def in_one_line(error: ValidationError, names: Iterable[str] = ()) -> str:
         names: of all fields that there are; the nearest one is suggested for a misspelt one.
     """
     first = min(error.errors(), key=lambda each: (each["type"] not in UNKNOWN, "literal['matched']" in each["loc"]))
-    *outer, last = first["loc"] or ("",)
-    outer = [part for part in outer if part not in UNION_TAGS or outer[0] == "view"]  # a view has a mean of its own
+    *outer, last = _place(first)
     field = ".".join(map(str, [*outer, last]))
     if first["type"] in UNKNOWN:
         return printable(f"unknown field {field}{_suggestion(str(last), names)}")
-    message = first["msg"].removeprefix("Value error, ")
-    value = "" if isinstance(first["input"], dict) or "got " in message else f", got {reprlib.repr(first['input'])}"
-    return printable(f"{field + ': ' if field else ''}{message[:1].lower()}{message[1:]}{value}")
+    message = worded(first["type"], first["msg"], first.get("ctx", {}), str(last))
+    is_told = isinstance(first["input"], dict) or "got " in message
+    what, semicolon, hint = message.partition(";")
+    value = "" if is_told else f", got {reprlib.repr(first['input'])}"
+    return printable(f"{field + ': ' if field else ''}{what}{value}{semicolon}{hint}")
+
+
+def _place(error: ErrorDetails) -> tuple[int | str, ...]:
+    """The fields that lead to a mistake, without the names that pydantic gives to the ways of reading one."""
+    place = error["loc"] or ("",)
+    if place[0] == "view":  # a view has a mean of its own
+        return place
+    is_field = error["type"] in UNKNOWN or len(place) == 1
+    outer = tuple(part for part in place[:-1] if part not in UNION_TAGS)
+    return (*outer, place[-1]) if is_field or place[-1] not in UNION_TAGS else outer
 
 
 def _suggestion(name: str, names: Iterable[str]) -> str:

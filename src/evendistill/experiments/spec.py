@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_
 from evendistill.experiments.arguments import Arguments
 from evendistill.experiments.mends import AtSpec, PutOn
 from evendistill.experiments.objectives import Spec, TrainedObjective
+from evendistill.experiments.wordings import KINDS
 from evendistill.maths.groups import Grouping
 from evendistill.training.recipe import Recipe
 
@@ -28,7 +29,7 @@ def _of_their_types(told: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
         kinds = {float: (int, float), tuple: (list, tuple)}.get(type(default), type(default))
         value = told.get(name, default)
         if not isinstance(value, kinds) or (isinstance(value, bool) and not isinstance(default, bool)):
-            raise ValueError(f"{name} must be of the kind of {default!r}, got {reprlib.repr(value)}")
+            raise ValueError(f"{name} must be {KINDS.get(type(default), 'text')}, got {reprlib.repr(value)}")
     return told
 
 

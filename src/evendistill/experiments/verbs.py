@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 PICTURES = (".svg", ".pdf", ".png")
+FILES = (*PICTURES, ".html", ".htm", ".md", ".csv", ".tex", ".json", ".xlsx", ".txt")
 
 
 def sweep_and_report(recipe: Path, runs: Path, report: Path, how: "How", as_json: bool, command: str) -> None:
@@ -112,8 +113,10 @@ def diagnose_teachers(
     from evendistill.experiments.report.diagnosis import print_diagnosis
     from evendistill.experiments.teachers import diagnosed
 
-    if to is not None and (len(paths) > 1 or to.suffix not in PICTURES):
-        raise ValueError(f"--to draws one teacher, as {', '.join(PICTURES)}; got {len(paths)} and {to}")
+    if to is not None:
+        check_picture(to)
+        if len(paths) > 1:
+            raise ValueError(f"--to draws one teacher; got {len(paths)}")
     read, found, plain = diagnosed(paths, labels, **told)
     if to is not None:
         from evendistill.experiments.report.calibration import write_calibration
@@ -123,6 +126,23 @@ def diagnose_teachers(
         print_json(plain)
     else:
         print_diagnosis(plain)
+
+
+def check_picture(to: Path) -> None:
+    """Raise ``ValueError`` unless a picture can be written there, in a format that is known by its ending."""
+    if to.suffix not in PICTURES:
+        raise ValueError(f"{to}: pictures are {', '.join(PICTURES)}, by the ending of their name")
+    if not to.absolute().parent.is_dir():
+        raise ValueError(f"{to}: there is no folder {to.parent}")
+
+
+def check_report_place(to: Path) -> None:
+    """Raise ``ValueError`` if the name is that of a file: a report is a folder of several."""
+    if to.suffix in FILES and not to.is_dir():
+        raise ValueError(
+            f"{to}: a report is a folder, into which index.html, table.md, table.csv, table.tex and frontier.svg are "
+            "written; give the name of a folder"
+        )
 
 
 def report_on(sweep: "Sweep", folder: Path, as_json: bool, command: str, *, trained: int) -> None:
