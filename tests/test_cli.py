@@ -119,6 +119,11 @@ def test_dry_run_names_what_is_missing_and_trains_nothing(tmp_path):
     done = evendistill("run", "small.yaml", "--out", "runs", "--dry-run", "--json", cwd=tmp_path)
     plan = json.loads(done.stdout)
     assert plan["runs"] == len(plan["missing"]) == 12
+    assert "seconds" not in plan
+    done = evendistill("run", "small.yaml", "--dry-run", "--time", "--jobs", "3", cwd=tmp_path)
+    assert "12 of 12 runs to train, about " in done.stderr
+    assert " with --jobs 3 on this machine\n" in done.stderr
+    assert "--time goes with --dry-run" in evendistill("run", "small.yaml", "--time", cwd=tmp_path).stderr
     assert not (tmp_path / "runs").exists()
 
 
@@ -159,8 +164,8 @@ def test_a_loss_that_diverges_is_marked_and_the_rest_goes_on(tmp_path):
     [
         ("epochs: 2", "epoch: 2", ("bad.yaml", "training.epoch", "did you mean epochs?")),
         ("teachers:", "techers:", ("bad.yaml", "techers", "did you mean teachers?")),
-        ("[standard, robust]", "[{alpha: 1.2}]", ("alpha", "1.2", "less than or equal to 1")),
-        ("validation_labels: [true]", "temperatures: [0]", ("students.temperatures.0", "greater than 0", "got 0")),
+        ("[standard, robust]", "[{alpha: 1.2}]", ("alpha", "1.2", "at most 1")),
+        ("validation_labels: [true]", "temperatures: [0]", ("students.temperatures.0", "above 0", "got 0")),
         ("seeds: 2", "seeds: [", ("bad.yaml", "line", "not valid YAML")),
         ("source: digits", "source: ./numbers", ("./numbers", "no such file or folder")),
         ("seeds: 2", "seeds: 0", ("seeds",)),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -71,6 +72,9 @@ def test_digits_are_told_and_their_recipe_runs_as_it_is(init, evendistill, tmp_p
     assert (code, err) == (0, "")
     for line in LINES:
         assert line in out, out
+    assert re.search(
+        r"million examples in all, about \d+ [a-z]+ with --jobs \d+ on this machine; `evendistill run", out
+    )
     assert os.listdir(tmp_path) == ["recipe.yaml"]
     code, out, err = evendistill("run", "recipe.yaml", "--dry-run")
     assert (code, out.count("\n")) == (0, 36), err

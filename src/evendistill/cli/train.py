@@ -60,6 +60,12 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be trained; looks at no data and no network.")
     ] = False,
+    timed: Annotated[
+        bool,
+        typer.Option(
+            "--time", help="With --dry-run: say how long it takes, by a few steps of each network on the data."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train what a recipe asks for and is not there yet; resume what was cut off; report when all is done."""
@@ -73,15 +79,16 @@ def run(
     kind = cast(Literal["local", "ray", "slurm"], engine)
     told = {"options": read_options(options or []), "retry_failed": retry_failed, "share": read_share(cell)}
     how = How(kind, jobs=jobs, pack=pack, minutes=minutes, **told)
+    if timed and not dry_run:
+        raise ValueError("--time goes with --dry-run: what trains says how far it is")
     recipe = derived(recipe, out, data, smoke=smoke, shared=shared)
     if dry_run:
-        from evendistill.experiments.report.going import plan
+        from evendistill.experiments.report.going import plan, print_plan
 
-        found = plan(recipe, out)
+        found = plan(recipe, out, timed=timed, jobs=jobs)
         if as_json:
             print_json(found)
-            return
-        typer.echo("".join(f"{name}\n" for name in found["missing"]), nl=False)
-        typer.echo(f"{len(found['missing'])} of {found['runs']} runs to train", err=True)
+        else:
+            print_plan(found, jobs)
     else:
         sweep_and_report(recipe, out, report_folder(recipe, out), how, as_json, command)

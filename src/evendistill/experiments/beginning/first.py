@@ -11,6 +11,7 @@ from evendistill.experiments.beginning import choices
 from evendistill.experiments.beginning.commented import commented
 from evendistill.experiments.beginning.found import Found
 from evendistill.experiments.beginning.looking import look
+from evendistill.experiments.beginning.pace import Sizes, seconds_for
 from evendistill.experiments.beginning.precision import RECALLS, Precision, precision
 from evendistill.experiments.beginning.warned import warned
 from evendistill.experiments.grid import distinct_runs, expand
@@ -30,6 +31,7 @@ class First:
         found: what the data hold.
         precision: what validation can tell.
         warnings: what a user should know first.
+        seconds: that it takes here, about, with a run on each core.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class First:
     found: Found
     precision: Precision
     warnings: list[str]
+    seconds: float
 
     @property
     def runs(self) -> int:
@@ -70,7 +73,7 @@ def begin(source: str, path: Path, *, force: bool, told: Mapping[str, Any]) -> F
     _check_target(path, force=force)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, text.encode())
-    return First(path, grid, found, known, warned(found, known))
+    return First(path, grid, found, known, warned(found, known), _seconds(grid, found))
 
 
 def plain(first: First) -> dict[str, Any]:
@@ -103,8 +106,15 @@ def plain(first: First) -> dict[str, Any]:
         "runs": first.runs,
         "epochs": first.grid.training.epochs,
         "examples_trained": first.examples,
+        "seconds": first.seconds,
         "warnings": first.warnings,
     }
+
+
+def _seconds(grid: GridSpec, found: Found) -> float:
+    parts = {name: found.parts[name].examples for name in ("train", "validation")}
+    of = Sizes(**parts, shape=found.inputs.shape, classes=len(found.class_names))
+    return seconds_for(distinct_runs(expand(grid)).values(), of)
 
 
 def _plain_part(found: Found, name: str) -> dict[str, Any]:

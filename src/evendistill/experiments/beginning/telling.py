@@ -6,6 +6,7 @@ from rich.text import Text
 
 from evendistill.experiments.beginning.first import First
 from evendistill.experiments.beginning.found import Found
+from evendistill.experiments.beginning.pace import about
 from evendistill.experiments.beginning.precision import AIM, RECALLS, TYPICAL, Precision
 from evendistill.experiments.beginning.warned import counted, named, quoted
 from evendistill.experiments.report.inventory import human
@@ -33,7 +34,8 @@ def print_first(first: First) -> None:
         *(f"{name}: {part.origin}" for name, part in found.parts.items()),
         *_precision(found, first.precision),
         *(f"WARNING: {warning}" for warning in first.warnings),
-        f"written: {first.path}, {runs}; `evendistill run {first.path} --smoke` tries it in seconds",
+        f"written: {first.path}, {runs}, {about(first.seconds)} on this machine; "
+        f"`evendistill run {first.path} --smoke` tries it in seconds",
     ]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

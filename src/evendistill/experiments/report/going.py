@@ -14,10 +14,35 @@ from evendistill.experiments.engines.engine import Outcome
 from evendistill.experiments.sweep import Sweep
 
 
-def plan(recipe: Path, runs: Path) -> dict[str, Any]:
-    """How many runs a recipe asks for, and the names of those that are missing."""
+def plan(recipe: Path, runs: Path, *, timed: bool = False, jobs: int | None = None) -> dict[str, Any]:
+    """How many runs a recipe asks for, and the names of those that are missing.
+
+    Args:
+        recipe: its file.
+        runs: folder of all runs.
+        timed: whether to say how many ``seconds`` they take; loads the data, and makes and tries the networks.
+        jobs: runs at once; one a core if None.
+    """
     sweep = Sweep.read(recipe, runs)
-    return {"runs": len(sweep.needed), "missing": [spec.folder_name for spec in sweep.missing().values()]}
+    missing = sweep.missing().values()
+    found = {"runs": len(sweep.needed), "missing": [spec.folder_name for spec in missing]}
+    if not timed:
+        return found
+    from evendistill.experiments.beginning.pace import seconds_for, sizes
+
+    of = sizes(sweep.grid.data, sweep.grid.view)
+    return found | {"seconds": seconds_for(missing, of, jobs=jobs)}
+
+
+def print_plan(found: dict[str, Any], jobs: int | None) -> None:
+    """The missing runs on standard output, their number and perhaps their time on standard error."""
+    typer.echo("".join(f"{name}\n" for name in found["missing"]), nl=False)
+    often = "; --time says how long that takes" if found["missing"] else ""
+    if "seconds" in found:
+        from evendistill.experiments.beginning.pace import about
+
+        often = f", {about(found['seconds'], jobs)} on this machine" if found["missing"] else ""
+    typer.echo(f"{len(found['missing'])} of {found['runs']} runs to train{often}", err=True)
 
 
 def print_failures(sweep: Sweep, failed: list[Outcome]) -> None:
