@@ -223,3 +223,23 @@ def test_every_kind_of_run_says_what_it_is():
     ]
     assert dict(taught_lines(specs[2]))["made of"] == "finished teachers: standard and robust"
     assert [bool(used_validation(spec)) for spec in specs] == [False, True, False]
+
+
+def test_a_path_of_this_machine_is_nowhere_in_what_is_exported(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    place = tmp_path / "ann's secrets"
+    place.mkdir()
+    np.savez(place / "arrays.npz", x=rng.normal(size=(120, 5)).astype("float32") + labels[:, None], y=labels)
+    source = str(place / "arrays.npz")
+    recipe = {"name": "a", "data": {"source": source}, "training": {"epochs": 1}, "seeds": [0]}
+    recipe["teachers"] = {"network": {"kind": "mlp", "hidden": [4]}, "objectives": ["standard"]}
+    (tmp_path / "runs" / "recipes").mkdir(parents=True)
+    (tmp_path / "runs" / "recipes" / "a.yaml").write_text(yaml.safe_dump(recipe))
+    spec = {"data": {"source": source}, "network": {"kind": "mlp", "hidden": [4]}, "objective": "standard"}
+    card, _, _ = exported(spec | {"training": {"epochs": 1}}, tmp_path)
+    for path in (tmp_path / "shipped").iterdir():
+        assert b"secrets" not in path.read_bytes(), path
+    assert "`arrays.npz`: " in card
+    assert "evendistill run recipe.yaml --data PATH --out runs" in card
+    assert json.loads((tmp_path / "shipped" / "config.json").read_text())["spec"]["data"]["source"] == "arrays.npz"

@@ -211,10 +211,10 @@ def test_an_onnx_without_the_shift_is_found_out_and_nothing_is_left(made, tmp_pa
     runs, spec, _ = made("shifted")
     real = exporting.onnx_bytes
 
-    def without(network, inputs):
+    def without(network, inputs, **told):
         plain = finished_network(spec.teacher, load_data(**DIGITS), runs)
         network.network.load_state_dict(plain.state_dict())
-        return real(network, inputs)
+        return real(network, inputs, **told)
 
     monkeypatch.setattr(exporting, "onnx_bytes", without)
     with pytest.raises(DisagreementError, match=r"model\.onnx gives other scores than the run, by up to .* scale"):

@@ -58,6 +58,8 @@ def export(
             f"{each.relative:.2e} of the scores' scale {each.scale:.3g} (at most {TOLERANCE:g})"
         )
     typer.echo(feeding(done.config))
+    if license_name == "other":
+        typer.echo("warning: the card names no licence; --license mit, apache-2.0 or another does", err=True)
     typer.echo(f"exported: {done.folder}")
 
 

@@ -10,9 +10,11 @@ from evendistill.experiments.export.finished import Finished
 from evendistill.experiments.export.metadata import front_matter
 from evendistill.experiments.export.numbers import average, fewest, recall, worst
 from evendistill.experiments.export.onnxfile import INPUTS, SCORES
+from evendistill.experiments.export.origin import public, without_paths
 from evendistill.experiments.export.structure import OTHERS
 from evendistill.experiments.export.taught import kind_words, taught_lines, used_validation
 from evendistill.experiments.report.lines import as_code, as_words, markdown_table
+from evendistill.experiments.spec import OwnSpec
 
 INTERVALS = (
     "Of one run; intervals are over the examples. That of the average follows from the Wilson intervals of the "
@@ -114,8 +116,8 @@ def _data(run: Finished) -> str:
     told, counts = run.spec.data, (len(run.stored.train), len(run.stored.validation), len(run.stored.test))
     thinned = "" if told.imbalance is None else f", thinned to a largest class {told.imbalance:g} times the smallest"
     return (
-        f"{as_code(told.source)}{thinned}: {counts[0]} examples for training, {counts[1]} for validation, {counts[2]} "
-        f"for test. Fingerprint (SHA-256) of all three as the network sees them: {as_code(run.seen.fingerprint)}.\n"
+        f"{as_code(public(told.source))}{thinned}: {counts[0]} examples for training, {counts[1]} for validation, "
+        f"{counts[2]} for test. Fingerprint (SHA-256) of all three as the network sees them: {as_code(run.seen.fingerprint)}.\n"
     )
 
 
@@ -169,8 +171,14 @@ def _innermost(told: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _made(run: Finished) -> str:
-    told = json.dumps(run.spec.canonical(), indent=2, sort_keys=True)
-    lines = ["evendistill run recipe.yaml --out runs", f"evendistill export runs/{run.spec.folder_name} --to exported"]
+    told = json.dumps(without_paths(run.spec.canonical()), indent=2, sort_keys=True)
+    data = "" if public(run.spec.data.source) == run.spec.data.source else " --data PATH"
+    lines = [
+        f"evendistill run recipe.yaml{data} --out runs",
+        f"evendistill export runs/{run.spec.folder_name} --to exported",
+    ]
     if run.recipe is None:
-        lines[0] = "evendistill run RECIPE --out runs  # the recipe that asks for the run below"
+        lines[0] = f"evendistill run RECIPE{data} --out runs  # the recipe that asks for the run below"
+    if isinstance(run.spec.network, OwnSpec):
+        lines.insert(0, f"export PYTHONPATH=FOLDER  # that holds the module of {run.spec.network.path}")
     return f"```sh\n{chr(10).join(lines)}\n```\n\nThe run was told:\n\n```json\n{told}\n```\n"

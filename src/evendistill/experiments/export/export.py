@@ -24,6 +24,7 @@ from evendistill.experiments.export.finished import Finished, read_finished
 from evendistill.experiments.export.folding import folded
 from evendistill.experiments.export.load import WEIGHTS, load_exported
 from evendistill.experiments.export.onnxfile import INPUTS, SCORES, check_packages, onnx_bytes
+from evendistill.experiments.export.origin import recipe_without_paths, without_paths
 from evendistill.experiments.export.place import CONFIG, check_place, written_whole
 from evendistill.experiments.export.served import Served
 from evendistill.experiments.export.structure import OTHERS, structure
@@ -86,7 +87,8 @@ def export_run(folder: Path, to: Path, *, source: str | None = None, license_nam
         write_files(temporary, files | {CONFIG: json_bytes(config)})
         onnx, weights = _checked(temporary, run)
         text = card(run, config, onnx, license_name=license_name)
-        write_files(temporary, {"README.md": text.encode()} | ({"recipe.yaml": run.recipe} if run.recipe else {}))
+        recipe = run.recipe and recipe_without_paths(run.recipe, run.spec.data.source)
+        write_files(temporary, {"README.md": text.encode()} | ({"recipe.yaml": recipe} if recipe else {}))
         sizes = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
     return Exported(to.resolve(), sizes, onnx, weights, config)
 
@@ -97,7 +99,7 @@ def _config(run: Finished, network: nn.Module, stored: Tensor, seen: Tensor) -> 
     return {
         "evendistill": version("evendistill"),
         "run": spec.hash,
-        "spec": spec.canonical(),
+        "spec": without_paths(spec.canonical()),
         "network": structure(network, spec),
         "class_names": list(run.seen.class_names),
         "inputs": {

@@ -1,12 +1,11 @@
 """The front matter of a model card, as the Hugging Face hub reads it."""
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from evendistill.data.sources import HUB_ID
 from evendistill.experiments.export.finished import Finished
+from evendistill.experiments.export.origin import is_on_hub
 from evendistill.experiments.results import judged, robust_metric
 
 TASKS = {True: "image-classification", False: "tabular-classification"}
@@ -15,13 +14,13 @@ TASKS = {True: "image-classification", False: "tabular-classification"}
 def front_matter(run: Finished, *, is_image: bool, license_name: str) -> str:
     """YAML between two lines of dashes: licence, library, tags, data, and the numbers on test as they are."""
     source, name = run.spec.data.source, run.spec.data.words
-    is_on_hub = "/" in source and HUB_ID.fullmatch(source) is not None and not Path(source).exists()
+    can_be_had = is_on_hub(source)
     told: dict[str, Any] = {
         "license": license_name,
         "library_name": "evendistill",
         "pipeline_tag": TASKS[is_image],
         "tags": ["onnx", "knowledge-distillation", "worst-class-accuracy", TASKS[is_image]],
-        "datasets": [source] if is_on_hub else [],
+        "datasets": [source] if can_be_had else [],
         "metrics": ["accuracy"],
         "model-index": [
             {
@@ -29,7 +28,7 @@ def front_matter(run: Finished, *, is_image: bool, license_name: str) -> str:
                 "results": [
                     {
                         "task": {"type": TASKS[is_image]},
-                        "dataset": {"name": name, "type": source if is_on_hub else name, "split": "test"},
+                        "dataset": {"name": name, "type": source if can_be_had else name, "split": "test"},
                         "metrics": _metrics(run.test),
                     }
                 ],
