@@ -80,7 +80,9 @@ def test_digits_are_told_and_their_recipe_runs_as_it_is(init, evendistill, tmp_p
     assert (code, out.count("\n")) == (0, 36), err
     code, out, err = evendistill("run", "recipe.yaml", "--smoke", "--pack", 6)
     assert code == 0, err
-    assert "To ship" in out
+    assert "It all fits together: " in " ".join(out.split())
+    assert "To ship" not in out
+    assert "★ " not in out.replace("★ chosen", "")
 
 
 def test_a_folder_of_pictures_gives_a_recipe_that_runs_from_anywhere(init, evendistill, tmp_path):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from evendistill.experiments.report.table import make_table
+from evendistill.experiments.report.answer import answer
+from evendistill.experiments.report.table import make_table, to_ship
 from evendistill.experiments.report.verdict import verdict
 
 
@@ -70,3 +71,27 @@ def test_the_errors_are_limited_to_what_was_repeated(said):
 def test_without_students_there_is_nothing_to_choose(finished_sweep, plain):
     del plain["students"]
     assert verdict(make_table(finished_sweep(plain, lambda spec: [0.5]))) == "There are no students to choose from."
+
+
+def test_a_student_without_a_teacher_that_is_better_in_both_is_named(finished_sweep, plain):
+    plain["students"] |= {"alone": True}
+
+    def say(alone):
+        def test(spec):
+            return alone if spec.role == "teacher" and spec.network.hidden == (4,) else [0.8, 0.4]
+
+        return verdict(make_table(finished_sweep(plain, test)))
+
+    better = "On test the standard student without a teacher has the better trade-off (45.0 ± 0.0 % and on average 62.5"
+    assert better in say([0.8, 0.45])
+    assert "the teacher does not pay" not in say([0.8, 0.4])
+    assert "the teacher does not pay" not in say([0.5, 0.45])
+
+
+def test_a_trial_says_that_it_fits_together_and_recommends_nobody(finished_sweep, plain):
+    table = make_table(finished_sweep(plain | {"name": "small-smoke"}, lambda spec: [0.9, 0.5]))
+    assert table.selected is None
+    assert verdict(table).startswith("It all fits together: 4 combinations went from the data to this report.")
+    assert "no student is chosen" in verdict(table)
+    assert to_ship(table) == "To train it in earnest, run the recipe without --smoke."
+    assert "It all fits together</h2>" in answer(table)

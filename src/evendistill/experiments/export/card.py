@@ -117,7 +117,8 @@ def _data(run: Finished) -> str:
     thinned = "" if told.imbalance is None else f", thinned to a largest class {told.imbalance:g} times the smallest"
     return (
         f"{as_code(public(told.source))}{thinned}: {counts[0]} examples for training, {counts[1]} for validation, "
-        f"{counts[2]} for test. Fingerprint (SHA-256) of all three as the network sees them: {as_code(run.seen.fingerprint)}.\n"
+        f"{counts[2]} for test. Fingerprint (SHA-256) of all three as the network sees them: "
+        f"{as_code(run.seen.fingerprint)}.\n"
     )
 
 

@@ -54,7 +54,7 @@ class Difference:
 def answer(table: Table) -> str:
     """The box at the head of the page."""
     chosen = table.selected
-    title = f"Ship the {chosen.title}" if chosen else "No student to ship"
+    title = f"Ship the {chosen.title}" if chosen else "It all fits together" if table.is_smoke else "No student to ship"
     parts = [f'<section class="answer" aria-labelledby="answer"><h2 id="answer">{escape(title)}</h2>']
     if chosen is None:
         said = [verdict(table)]

@@ -5,6 +5,7 @@ from typing import Any
 
 from evendistill.data.wording import shown
 from evendistill.experiments.cells import Cell
+from evendistill.experiments.derive import SMOKE
 from evendistill.experiments.frontier import pareto_front
 from evendistill.experiments.results import Found, interval_of, judged, read_split, summarise
 from evendistill.experiments.rules import Rule
@@ -90,6 +91,7 @@ class Table:
         why_not: why no student was selected, if none was.
         interval: of the least test recall of the student to ship, which is one run; None where there is none.
         matched: whether each student learns from the teacher of its own seed.
+        is_smoke: whether it is a trial of seconds, whose numbers mean nothing.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Table:
     interval: WorstClassInterval | None = None
     why_not: str = ""
     epochs: int = 0
+    is_smoke: bool = False
 
     @property
     def selected(self) -> Row | None:
@@ -142,6 +145,8 @@ def make_table(sweep: Sweep) -> Table:
         chosen = select(sweep.cells, validation, grid.selection)
     except NothingSelected as error:
         why_not = str(error)
+    if is_smoke := grid.name.endswith(SMOKE):  # what was chosen on noise is nobody's to ship
+        chosen = None
 
     def row(position: int) -> Row:
         cell = sweep.cells[position]
@@ -164,6 +169,7 @@ def make_table(sweep: Sweep) -> Table:
         kind="class" if grid.grouping == "class" else "group",
         published=grid.published,
         why_not=why_not,
+        is_smoke=is_smoke,
         epochs=sweep.epochs(),
         interval=None
         if chosen is None
@@ -206,6 +212,8 @@ def as_json(table: Table) -> list[dict[str, Any]]:
 def to_ship(table: Table) -> str:
     """Which run to ship."""
     chosen = table.selected
+    if table.is_smoke:
+        return "To train it in earnest, run the recipe without --smoke."
     if chosen is None or chosen.cell.listening is None:
         return "There is no student to ship."
     temperature = f"trained at temperature {chosen.cell.listening.temperature:g}, which its scores do not need"

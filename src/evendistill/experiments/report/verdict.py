@@ -5,6 +5,11 @@ from evendistill.experiments.report.table import Row, Table
 
 def verdict(table: Table) -> str:
     """A few sentences about a table: the choice, what it gained and paid, and how far to trust it."""
+    if table.is_smoke:
+        return (
+            f"It all fits together: {len(table.rows) + len(table.baselines)} combinations went from the data to this "
+            "report. One epoch teaches nothing, so the numbers mean nothing, and no student is chosen."
+        )
     chosen, plain = table.selected, table.find("standard", "standard")
     if chosen is None and table.why_not:
         return f"Nothing was selected: {table.why_not}."
@@ -31,6 +36,11 @@ def reservations(table: Table, chosen: Row) -> list[str]:
         sentences.append(
             f"On test the {best.title} did better ({best.test.robust.percent()} %), but validation did not say so."
         )
+    if alone := _alone_no_worse(table, chosen):
+        sentences.append(
+            f"On test the {alone.title} has the better trade-off ({alone.test.robust.percent()} % and on average "
+            f"{alone.test.average.percent()} %): here the teacher does not pay."
+        )
     return [*sentences, _limits(table)]
 
 
@@ -52,6 +62,14 @@ def _better_on_test(table: Table, chosen: Row) -> Row | None:
     students = [row for row in table.rows if row.student != "none"]
     best = max(students, key=lambda row: row.test.robust.mean)
     return best if best.test.robust.mean > chosen.test.robust.mean else None
+
+
+def _alone_no_worse(table: Table, chosen: Row) -> Row | None:
+    """A student that trained without a teacher and is no worse in either accuracy, and better in one; the best such."""
+    at = (chosen.test.robust.mean, chosen.test.average.mean)
+    found = [(row.test.robust.mean, row.test.average.mean, row) for row in table.rows if row.teacher == "none"]
+    better = [each for each in found if each[0] >= at[0] and each[1] >= at[1] and each[:2] != at]
+    return max(better, key=lambda each: each[:2])[2] if better else None
 
 
 def _limits(table: Table) -> str:
