@@ -45,7 +45,7 @@ def table(finished_sweep, plain):
 
 
 def test_every_student_and_every_baseline_stands_once_by_falling_average(table):
-    assert [each.row.title for each in standings(table)] == [
+    assert [each.row.title for each in standings(table) if not each.is_teacher] == [
         "balanced student of a standard teacher",
         "robust, teacher-labelled student of a standard teacher",
         "reweighted loss, no teacher",
@@ -53,7 +53,21 @@ def test_every_student_and_every_baseline_stands_once_by_falling_average(table):
         "post-shift of the standard teacher (our search)",
         "logit adjustment of the standard teacher (Menon et al. 2021)",
     ]
-    assert not [each for each in standings(table) if each.row.student == "none"]
+
+
+def test_a_teacher_alone_is_listed_beside_them_and_takes_nobody_s_place(table, finished_sweep, plain):
+    first, *others = standings(table)
+    assert (first.row.title, first.words) == ("standard teacher alone", "teacher alone, not beaten by these")
+    assert not any(each.is_teacher for each in others)
+    weak = make_table(finished_sweep(plain, on_test, lambda spec: [0.2, 0.1] if spec.role == "teacher" else [0.9, 0.8]))
+    last = standings(weak)[-1]
+    assert (last.row.title, last.words) == ("standard teacher alone", "teacher alone, beaten by these")
+
+
+def test_a_student_that_trained_alone_competes(finished_sweep, plain):
+    plain["students"]["alone"] = True
+    found = standings(make_table(finished_sweep(plain, on_test)))
+    assert [each.words for each in found if each.row.teacher == "none"] == ["efficient"] * 3
 
 
 def test_a_baseline_that_the_grid_holds_stands_once(table):
@@ -63,7 +77,7 @@ def test_a_baseline_that_the_grid_holds_stands_once(table):
 
 
 def test_the_standing_is_efficient_or_beaten_within_or_beyond_noise(table):
-    words = {each.row.student: each.words for each in standings(table)}
+    words = {each.row.student: each.words for each in standings(table) if not each.is_teacher}
     assert words == {
         "reweighted": "efficient",
         "balanced": "efficient",
@@ -102,7 +116,8 @@ def test_without_baselines_or_students_there_is_no_area_of_them(finished_sweep, 
     assert volumes(make_table(finished_sweep(plain, on_test))).keys() == {"students"}
     del plain["students"]
     teachers = make_table(finished_sweep(plain, on_test))
-    assert (volumes(teachers), standings(teachers)) == ({}, [])
+    assert volumes(teachers) == {}
+    assert [each.words for each in standings(teachers)] == ["teacher alone, not beaten by these"]
 
 
 def test_json_says_the_same_in_fractions(table):
@@ -117,7 +132,9 @@ def test_json_says_the_same_in_fractions(table):
     assert (shifted["efficient"], shifted["selected"]) == (False, False)
     assert shifted["beaten_by"] == "balanced student of a standard teacher"
     assert sum(point["selected"] for point in told["points"]) == 1
-    assert [point["beaten_by"] for point in told["points"] if point["efficient"]] == [None] * 3
+    assert [point["beaten_by"] for point in told["points"] if point["efficient"] and not point["is_teacher"]] == [
+        None
+    ] * 3
 
 
 def test_recipes_beside_one_another_stand_towards_one_frontier(finished_sweep, plain, tmp_path):

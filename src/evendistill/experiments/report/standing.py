@@ -15,6 +15,8 @@ class Standing:
         row: the combination.
         is_efficient: whether no other row's means beat it.
         beaten_by: a row that beats it by more than chance explains; None if there is none.
+
+    A teacher alone is no student to ship: it is set beside students and baselines, which compete without it.
     """
 
     row: Row
@@ -22,16 +24,23 @@ class Standing:
     beaten_by: Row | None
 
     @property
+    def is_teacher(self) -> bool:
+        """Whether it is a teacher alone."""
+        return self.row.student == "none"
+
+    @property
     def words(self) -> str:
         """The standing for people."""
+        if self.is_teacher:
+            return f"teacher alone, {'not beaten' if self.is_efficient else 'beaten'} by these"
         if self.is_efficient:
             return "efficient"
         return "beaten within noise" if self.beaten_by is None else "beaten beyond noise"
 
 
 def standings(table: Table) -> list[Standing]:
-    """Every student and every baseline, by falling average."""
-    rows = distinct([*(row for row in table.rows if row.cell.is_student), *table.baselines])
+    """Every student, with a teacher or without, every baseline, and every teacher alone; by falling average."""
+    rows = distinct([*(row for row in table.rows if row.student != "none"), *table.baselines])
     at = [(row.test.average.mean, row.test.robust.mean) for row in rows]
     efficient = set(pareto_front(at))
     beaten = beaten_beyond_noise([row.repeats for row in rows])
@@ -39,6 +48,9 @@ def standings(table: Table) -> list[Standing]:
         Standing(row, position in efficient, None if beaten[position] is None else rows[beaten[position] or 0])
         for position, row in enumerate(rows)
     ]
+    for row in (row for row in table.rows if row.student == "none"):
+        beside = pareto_front([*at, (row.test.average.mean, row.test.robust.mean)])
+        found.append(Standing(row, len(at) in beside, None))
     return sorted(found, key=lambda each: (-each.row.test.average.mean, -each.row.test.robust.mean))
 
 
@@ -70,6 +82,7 @@ def as_json(table: Table) -> dict[str, Any]:
                 "title": each.row.title,
                 "average_accuracy": vars(each.row.test.average),
                 "worst_class_accuracy": vars(each.row.test.robust),
+                "is_teacher": each.is_teacher,
                 "efficient": each.is_efficient,
                 "beaten_by": None if each.beaten_by is None else each.beaten_by.title,
                 "selected": each.row.selected,
