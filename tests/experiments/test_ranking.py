@@ -14,6 +14,7 @@ from evendistill.distillation.reference import joint_reference
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.ranking import Ranking, as_json, rank
 from evendistill.experiments.report.diagnosis import WORDS, print_ranking
+from evendistill.experiments.report.teachers import _section
 from evendistill.experiments.results import summarise
 from evendistill.experiments.sources import read_source
 from evendistill.experiments.sweep import Sweep
@@ -120,7 +121,8 @@ def test_correlations_are_scipy_s_over_all_and_within_each_temperature(ranking):
             assert -1 - 1e-9 <= correlation.lower <= correlation.upper <= 1 + 1e-9
 
 
-def test_json_has_the_numbers_without_nan(ranking):
+def test_json_has_the_numbers_without_nan(ranking, monkeypatch):
+    monkeypatch.setattr("evendistill.experiments.ranking.LEAST_FOR_INTERVAL", 3)
     told = json.loads(json.dumps(as_json(ranking), allow_nan=False))
     assert list(told) == ["teachers", "correlations", "trained", "within"]
     for entry, each in zip(told["teachers"], ranking.teachers, strict=True):
@@ -136,6 +138,21 @@ def test_json_has_the_numbers_without_nan(ranking):
     assert told["trained"]["calibration"] == vars(ranking.trained["calibration"])
     mended = {entry["teacher"] for entry in told["teachers"] if entry["is_mended"]}
     assert mended == {each.teacher for each in ranking.teachers if "-of-" in each.teacher} != set()
+
+
+def test_too_few_teachers_have_no_interval(ranking, capsys, monkeypatch):
+    assert ranking.too_few == 3
+    told = as_json(ranking)
+    assert told["correlations"]["calibration"]["lower"] is told["within"]["1"]["calibration"]["upper"] is None
+    assert told["correlations"]["calibration"]["value"] is not None
+    assert "(too few teachers for an interval)" in _section(told)
+    print_ranking(ranking)
+    shown = capsys.readouterr().out
+    assert "too few teachers (3) for an interval; the order may well be chance" in shown
+    assert " to +" not in shown
+    monkeypatch.setattr("evendistill.experiments.ranking.LEAST_FOR_INTERVAL", 3)
+    print_ranking(ranking)
+    assert "too few" not in capsys.readouterr().out
 
 
 def test_correlations_without_mended_teachers_stand_beside_all(ranking):

@@ -15,6 +15,8 @@ from evendistill.experiments.sweep import Sweep
 from evendistill.maths.rank_correlation import RankCorrelation, spearman
 from evendistill.storage.files import known
 
+LEAST_FOR_INTERVAL = 5  # drawn anew, four teachers are the same one or two in every other draw
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -51,6 +53,12 @@ class Ranking:
     correlations: dict[str, RankCorrelation]
     trained: dict[str, RankCorrelation]
     within: dict[float, dict[str, RankCorrelation]]
+
+    @property
+    def too_few(self) -> int | None:
+        """How many distinct teachers there are to draw anew, if they are too few for an interval; None else."""
+        count = len({each.teacher for each in self.teachers if each.student is not None})
+        return count if count < LEAST_FOR_INTERVAL else None
 
 
 def rank(sweep: Sweep) -> Ranking:
@@ -146,14 +154,15 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
             }
             for each in ranking.teachers
         ],
-        "correlations": {name: _plain(each) for name, each in ranking.correlations.items()},
-        "trained": {name: _plain(each) for name, each in ranking.trained.items()},
+        "correlations": {name: _plain(each, ranking) for name, each in ranking.correlations.items()},
+        "trained": {name: _plain(each, ranking) for name, each in ranking.trained.items()},
         "within": {
-            f"{temperature:g}": {name: _plain(each) for name, each in found.items()}
+            f"{temperature:g}": {name: _plain(each, ranking) for name, each in found.items()}
             for temperature, found in ranking.within.items()
         },
     }
 
 
-def _plain(found: RankCorrelation) -> dict[str, float | None]:
-    return {name: known(value) for name, value in vars(found).items()}
+def _plain(found: RankCorrelation, ranking: Ranking) -> dict[str, float | None]:
+    left_out = () if ranking.too_few is None else ("lower", "upper")
+    return {name: None if name in left_out else known(value) for name, value in vars(found).items()}

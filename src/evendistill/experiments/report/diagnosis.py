@@ -100,15 +100,21 @@ def print_ranking(ranking: Ranking) -> None:
     for name, found in ranking.correlations.items():
         apart = [_said(each[name]).partition(" (")[0] if each else "" for each in ranking.within.values()]
         trained = _said(ranking.trained[name]) if ranking.trained else ""
-        judged.add_row(WORDS[name], _said(found), trained, *apart)
+        if ranking.too_few is not None:
+            trained = trained.partition(" (")[0]
+        judged.add_row(WORDS[name], _said(found, with_interval=ranking.too_few is None), trained, *apart)
     console.print(judged)
+    if ranking.too_few is not None:
+        console.print(f"too few teachers ({ranking.too_few}) for an interval; the order may well be chance")
     if any(each.is_mended for each in ranking.teachers):
         console.print("mended teachers look better here than they are: the same examples made them and judge them")
 
 
-def _said(found: RankCorrelation) -> str:
+def _said(found: RankCorrelation, *, with_interval: bool = True) -> str:
     if math.isnan(found.value):
         return "no order"
+    if not with_interval:
+        return f"{found.value:+.2f}"
     return f"{found.value:+.2f} ({found.lower:+.2f} to {found.upper:+.2f})"
 
 

@@ -66,6 +66,8 @@ def _entries(each: dict[str, Any]) -> list[str]:
 
 def _correlation(found: dict[str, float | None]) -> str:
     value, lower, upper = (found[name] for name in ("value", "lower", "upper"))
-    if value is None or lower is None or upper is None or math.isnan(value):
+    if value is None or math.isnan(value):
         return "no order"
+    if lower is None or upper is None:
+        return f"{value:+.2f} (too few teachers for an interval)"
     return f"{value:+.2f} ({lower:+.2f} to {upper:+.2f})"
