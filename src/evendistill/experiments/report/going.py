@@ -1,10 +1,11 @@
 """What a terminal shows of a sweep before, while and after it goes on."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Event, Thread
+from typing import Any, TypeGuard
 
 import typer
 
@@ -12,6 +13,9 @@ from evendistill.data.wording import shown
 from evendistill.experiments.driving import TEACHER_FAILED
 from evendistill.experiments.engines.engine import Outcome
 from evendistill.experiments.sweep import Sweep
+from evendistill.storage.owners import owner_of
+
+EVERY = 2.0  # seconds between two looks at the runs
 
 
 def plan(recipe: Path, runs: Path, *, timed: bool = False, jobs: int | None = None) -> dict[str, Any]:
@@ -61,15 +65,44 @@ def print_failures(sweep: Sweep, failed: list[Outcome]) -> None:
 
 
 @contextmanager
-def progress(count: int, missing: int) -> Iterator[Callable[[object], None]]:
-    """Say how far a sweep is, on standard error: a bar on a terminal, a line before and after elsewhere."""
-    typer.echo(f"{count} runs, {count - missing} finished already, {missing} to train", err=True)
+def progress(sweep: Sweep) -> Iterator[Callable[[object], None]]:
+    """Say how far a sweep is, on standard error: a bar on a terminal, fed by the steps of runs; a line elsewhere."""
+    count, missing = len(sweep.needed), sweep.missing()
+    typer.echo(f"{count} runs, {count - len(missing)} finished already, {len(missing)} to train", err=True)
     if not missing or not sys.stderr.isatty():
         yield lambda outcome: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
+    folders, over = [sweep.runs / spec.folder_name for spec in missing.values()], Event()
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("training", total=missing)
-        yield lambda outcome: bar.advance(task)
+        task = bar.add_task("training", total=len(missing))
+
+        def look() -> None:
+            while not over.wait(EVERY):
+                bar.update(task, completed=trained(folders))
+
+        looking = Thread(target=look, daemon=True)
+        looking.start()
+        try:
+            yield lambda outcome: bar.update(task, completed=trained(folders))
+        finally:
+            over.set()
+            looking.join()
+
+
+def trained(folders: Sequence[Path]) -> float:
+    """How many runs are trained; of one that is at it the share of its steps, as its lease says."""
+    found = 0.0
+    for folder in folders:
+        if (folder / "DONE").is_file():
+            found += 1
+        elif (owner := owner_of(folder)) is not None and _is_count(owner.step) and _is_count(owner.steps):
+            found += min(1.0, owner.step / owner.steps)
+    return found
+
+
+def _is_count(told: object) -> TypeGuard[int]:
+    """What a lease says may be anything, in a folder that came from others."""
+    return isinstance(told, int) and not isinstance(told, bool) and told > 0
