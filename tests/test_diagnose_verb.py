@@ -1,6 +1,7 @@
 """diagnose, as a person meets it: over files, run folders and recipes."""
 
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -106,9 +107,10 @@ def test_a_recipe_s_teachers_are_ranked_and_judged_by_its_students(diagnose):
     assert told["within"] == {"1": {}, "3": {}}  # two teachers have no order to speak of
     code, out, err = diagnose("small.yaml", "--out", "runs")
     assert (code, err) == (0, "")
-    heads = [head.strip() for head in next(line for line in out.splitlines() if "calibration term" in line).split("┃")]
-    first = next(line for line in out.splitlines() if line.startswith("│"))
-    cells = dict(zip(heads, (cell.strip() for cell in first.split("│")), strict=True))
+    lines = out.splitlines()
+    start = next(number for number, line in enumerate(lines) if "calibration term" in line)
+    heads, first = (re.split(" {2,}", lines[number].strip()) for number in (start, start + 2))
+    cells = dict(zip(heads, first, strict=True))
     best = told["teachers"][0]
     assert cells["calibration term"] == f"{-best['calibration']:.3f}" != cells["risk, best shift"]
     assert cells["risk, best shift"] == f"{-best['shifted_risk']:.3f}"

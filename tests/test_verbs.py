@@ -159,7 +159,8 @@ def test_frontier_draws_and_says_who_stands_where(evendistill, swept, ending):
     assert found["hypervolume"].keys() == {"students", "baselines"}
     # a teacher and its students in two seeds, robust in two label modes; the shift trains nothing
     assert found["training_epochs"] == 4 * 2 * (1 + 2 + 2)
-    assert len(found["points"]) == 4 + 1
+    assert [point["is_teacher"] for point in found["points"]].count(True) == 1
+    assert len(found["points"]) == 1 + 4 + 1
     assert sum(point["selected"] for point in found["points"]) == 1
     assert any(point["efficient"] for point in found["points"])
 

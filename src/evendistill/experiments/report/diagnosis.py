@@ -5,12 +5,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column
-from rich.table import Table as Grid
 from rich.text import Text
 
 from evendistill.data.wording import shown
 from evendistill.experiments.ranking import Ranking
+from evendistill.experiments.report.narrow import WIDE, narrow, short
 from evendistill.maths.rank_correlation import RankCorrelation
 
 SHOWN = ("recalls", "priors", "marginals", "calibration_error", "lower", "upper", "expected_error")
@@ -34,14 +33,16 @@ def print_diagnosis(found: dict[str, Any]) -> None:
 
 def _print_one(entry: dict[str, Any]) -> None:
     console = Console()
-    grid = Grid("class", "recall %", "prior %", "marginal %", "calibration term, lower bound", "ECE %", "V soft / hard")
+    wide = ["V soft / hard"] if console.width >= WIDE else []
+    shares = ["recall %", "prior %", "marginal %"]
+    grid = narrow(["class"], [*shares, "calibration term, lower bound", "ECE %", *wide], width=console.width)
     columns = zip(*(entry[name] for name in SHOWN), strict=True)
     for label, (recall, prior, marginal, error, lower, upper, ece) in enumerate(columns):
         shares = f"{100 * recall:.1f}", f"{100 * prior:.2f}", f"{100 * marginal:.2f}"
         variances = f"{entry['variance'][label]:.3g} / {entry['one_hot_variance'][label]:.3g}"
         name = Text(shown(entry["class_names"][label]))
         term = f"{error:.3f} ({lower:.3f} to {upper:.3f})"
-        grid.add_row(name, *shares, term, f"{100 * ece:.2f}", variances)
+        grid.add_row(name, *shares, term, f"{100 * ece:.2f}", *([variances] if wide else []))
     console.print(grid)
     bound = entry["bound"]
     lines = [
@@ -61,17 +62,17 @@ def _print_one(entry: dict[str, Any]) -> None:
 
 def _print_several(found: dict[str, Any]) -> None:
     console = Console()
-    heads = ("largest calibration term, lower bound", "robust risk after the best shift", "term on its own score")
-    grid = Grid(Column("teacher", overflow="fold"), "average %", "worst class %", *heads)
-    for entry in found["teachers"]:  # in the order of the ranking
-        name = entry["name"]
+    heads = ("largest calibration term", "robust risk, best shift", "term on own score")
+    grid = narrow(["teacher"], ["average %", "worst class %", *heads], width=console.width)
+    names = short([entry["name"] for entry in found["teachers"]])
+    for name, entry in zip(names, found["teachers"], strict=True):  # in the order of the ranking
         accuracies = f"{100 * entry['average_accuracy']:.1f}", f"{100 * entry['worst_class_accuracy']:.1f}"
         risks = f"{entry['joint']['worst']:.3f}", f"{entry['shifted_risk']:.3f}", f"{entry['worst']:.3f}"
         grid.add_row(Text(shown(name)), *accuracies, *risks)
     console.print(grid)
     console.print(
-        f"ranked by the {WORDS[found['ranked_by']]}, estimated across folds; beside it, what a student would have "
-        "that copies the teacher at this temperature but for a shift",
+        f"ranked by the {WORDS[found['ranked_by']]}, a lower bound, estimated across folds; beside it, what a student "
+        "would have that copies the teacher at this temperature but for a shift",
         highlight=False,
     )
 
@@ -79,14 +80,8 @@ def _print_several(found: dict[str, Any]) -> None:
 def print_ranking(ranking: Ranking) -> None:
     """Print the teachers of a sweep, the best predicted first, and how well each predictor did."""
     console = Console()
-    grid = Grid(
-        Column("teacher", overflow="fold"),
-        "T",
-        "calibration term",
-        "risk, best shift",
-        "own worst %",
-        "robust student's worst %",
-    )
+    heads = ["T", "calibration term", "risk, best shift", "own worst %", "robust student's worst %"]
+    grid = narrow(["teacher"], heads, width=console.width)
     for each in ranking.teachers:
         known = each.predictors
         student = "not trained" if each.student is None else each.student.robust.percent()
@@ -96,7 +91,8 @@ def print_ranking(ranking: Ranking) -> None:
     if not ranking.correlations:
         console.print("fewer than three teachers have finished robust students, so no predictor can be judged")
         return
-    judged = Grid("ranking teachers by", "Spearman, with the student's worst class", "none mended", *_heads(ranking))
+    heads = ["Spearman, with the student's worst", "none mended", *_heads(ranking)]
+    judged = narrow(["ranking teachers by"], heads, width=console.width)
     for name, found in ranking.correlations.items():
         apart = [_said(each[name]).partition(" (")[0] if each else "" for each in ranking.within.values()]
         trained = _said(ranking.trained[name]) if ranking.trained else ""

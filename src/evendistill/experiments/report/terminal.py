@@ -12,30 +12,34 @@ from evendistill.data.wording import shown
 from evendistill.experiments.report.claims import claims
 from evendistill.experiments.report.layout import caption, entry, grid_of
 from evendistill.experiments.report.methods import choice, methods
+from evendistill.experiments.report.narrow import blocks, narrow
 from evendistill.experiments.report.standing import standings, volumes
-from evendistill.experiments.report.table import Table, to_ship
+from evendistill.experiments.report.table import Row, Table, to_ship
 from evendistill.experiments.report.verdict import verdict
 from evendistill.maths.intervals import WorstClassInterval
+
+FIRST, ENTRY = 24, 15  # letters of a student's name and of an entry with its star
 
 
 def print_table(table: Table, page: Path) -> None:
     """Print the paper's table, what it says, and where the page is."""
     console = Console()
     head, lines = grid_of(table)
-    grid = Grid(*head, title=table.name, caption=caption(table))
-    for name, rows in lines:
-        lines_of = [
-            entry(row).replace(" (", "\n(") for row in rows
-        ]  # average below, or 80 columns would break it anywhere
-        marked = [
-            f"[bold]{text}[/bold]" if row and row.selected else text for row, text in zip(rows, lines_of, strict=True)
-        ]
-        grid.add_row(name, *marked)
-    console.print(grid)
+    for part in blocks(len(head) - 1, first=FIRST, each=ENTRY, width=console.width):
+        last = part.stop == len(head) - 1
+        grid = Grid(head[0], *head[1:][part], title=table.name, caption=caption(table) if last else None)
+        for name, rows in lines:
+            grid.add_row(name, *map(_entry, rows[part]))
+        console.print(grid)
     print_methods(table)
     console.print(verdict(table), highlight=False)
     console.print(to_ship(table), highlight=False, soft_wrap=True)
     console.print(Text(f"report: {shown(page)}"), soft_wrap=True)
+
+
+def _entry(row: Row | None) -> str:
+    text = entry(row).replace(" (", "\n(")  # average below, or 80 columns would break it anywhere
+    return f"[bold]{text}[/bold]" if row and row.selected else text
 
 
 def print_methods(table: Table) -> None:
@@ -43,7 +47,8 @@ def print_methods(table: Table) -> None:
     if not table.baselines:
         return
     console = Console()
-    grid = Grid("method", f"{table.robust_name} %", "average %", "on validation %", "chosen there")
+    numbers = f"{_worst(table)} %", "average %", "on validation %"
+    grid = narrow(["method"], numbers, last=["chosen there"], width=console.width)
     for row in methods(table):
         title = f"[bold]{escape(row.title)} ★[/bold]" if row.selected else escape(row.title)
         found = row.test.robust.percent(), row.test.average.percent(), row.validation.robust.percent()
@@ -53,10 +58,17 @@ def print_methods(table: Table) -> None:
         console.print(f"{claim.verdict}: {claim.text} ({claim.evidence})", highlight=False, markup=False)
 
 
+def _worst(table: Table) -> str:
+    """The robust metric in a head."""
+    return table.robust_name.removesuffix(" accuracy")
+
+
 def print_standings(table: Table) -> None:
     """Print where every student and baseline stands towards the frontier, and the areas."""
     console = Console()
-    grid = Grid("combination", "average %", f"{table.robust_name} %", "standing among these")
+    grid = narrow(
+        ["combination"], ["average %", f"{_worst(table)} %"], last=["standing among these"], width=console.width
+    )
     for each in standings(table):
         title = f"[bold]{escape(each.row.title)} ★[/bold]" if each.row.selected else escape(each.row.title)
         grid.add_row(title, each.row.test.average.percent(), each.row.test.robust.percent(), escape(each.words))
