@@ -51,7 +51,7 @@ def select(cells: Sequence[Cell], found: Sequence[Found], rule: Rule | None = No
         return None
     match rule:
         case PaperRule(factor=factor):
-            plain = found[_standard_distillation(cells, found)].average
+            plain = found[standard_distillation(cells, found)].average
             floor = plain.mean - factor * (plain.se or 0.0)
             return _above(cells, found, students, _average, floor, _robust, "an average accuracy on validation of")
         case RobustAbove(average_floor=floor):
@@ -102,7 +102,7 @@ def _above(
     return _best(cells, found, enough, merit)
 
 
-def _standard_distillation(cells: Sequence[Cell], found: Sequence[Found]) -> int:
+def standard_distillation(cells: Sequence[Cell], found: Sequence[Found]) -> int:
     """The standard student of the standard teacher, at the temperature that validation prefers.
 
     A recipe may hold it in its grid, among its baselines, or both; then they are the same runs.

@@ -9,6 +9,7 @@ from html import escape
 from evendistill.experiments.report.html import lines
 from evendistill.experiments.report.table import Row, Table, to_ship
 from evendistill.experiments.report.verdict import reservations, verdict
+from evendistill.experiments.results import Found
 from evendistill.experiments.rules import in_words
 from evendistill.maths.intervals import student_t_quantile
 
@@ -73,21 +74,38 @@ def who(table: Table) -> list[str]:
     if plain is None or table.selected is None:
         return []
     found = [(table.class_names[label], each) for label, each in by_class(table.selected, plain)]
-    several = len(table.seeds) > 1
+    return gains_and_losses(found, kind=table.kind, several=len(table.seeds) > 1)
+
+
+def gains_and_losses(found: Sequence[tuple[str, Difference]], *, kind: str, several: bool) -> list[str]:
+    """Which classes gain and lose beside standard distillation, in sentences; none where nothing is to compare.
+
+    Args:
+        found: names of classes, or groups, with the differences of their recalls.
+        kind: "class" or "group".
+        several: whether there are several seeds; noise is not known else.
+    """
+    if not found:
+        return []
     told = [(name, each) for name, each in found if each.is_beyond_noise or not several]
     gains = sorted((each for each in told if each[1].mean > 0), key=lambda each: -each[1].mean)
     losses = sorted((each for each in told if each[1].mean < 0), key=lambda each: each[1].mean)
     rest = len(found) - len(gains) - len(losses)
     noise = ", beyond noise over seeds" if several else " (one seed: noise is not known)"
-    said = [f"Gains over standard distillation{noise}: {_named(gains, table.kind)}."]
-    said += [f"Losses: {_named(losses, table.kind)}."]
+    said = [f"Gains over standard distillation{noise}: {_named(gains, kind)}."]
+    said += [f"Losses: {_named(losses, kind)}."]
     left = f"The other {rest} of {len(found)} {'lies' if rest == 1 else 'lie'} within noise."
     return [*said, left] if several and rest else said
 
 
 def by_class(ours: Row, theirs: Row) -> list[tuple[int, Difference]]:
     """Differences of the recall on test of each class that is there."""
-    columns = zip(zip(*ours.test.by_seed, strict=True), zip(*theirs.test.by_seed, strict=True), strict=True)
+    return recalls_apart(ours.test, theirs.test)
+
+
+def recalls_apart(ours: Found, theirs: Found) -> list[tuple[int, Difference]]:
+    """Differences of the recall of each class that is there, on one split."""
+    columns = zip(zip(*ours.by_seed, strict=True), zip(*theirs.by_seed, strict=True), strict=True)
     return [
         (label, Difference.of(one, other))
         for label, (one, other) in enumerate(columns)

@@ -93,6 +93,7 @@ def print_choice(chosen: dict[str, Any]) -> None:
         f"rule: {chosen['rule']}",
         f"chosen: {chosen['student']}{labels} student of {chosen['teacher']} teacher, T {chosen['temperature']:g}",
         f"on validation: worst {percent['worst_class']} %{within or ''}, average {percent['average']} %",
+        *(f"on validation: {said}" for said in chosen["classes_in_words"]),
         *(f"run: {name}" for name in chosen["runs"]),
     ]
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
