@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from evendistill.experiments.mends import MENDS
-from evendistill.experiments.wordings import worded
+from evendistill.experiments.wordings import NETWORK_OF_YOUR_OWN, worded
 from evendistill.experiments.yamlfile import printable
 
 UNION_TAGS = ("mlp", "convnet", "resnet", "own", "timm", "FixedTeacher", "trade-off", "group-dro", "ada-margin")
@@ -39,7 +39,7 @@ def in_one_line(error: ValidationError, names: Iterable[str] = ()) -> str:
         return printable(f"unknown field {field}{_suggestion(str(last), names)}")
     message = worded(first["type"], first["msg"], first.get("ctx", {}), str(last))
     is_told = isinstance(first["input"], dict) or "got " in message
-    what, semicolon, hint = message.partition(";")
+    what, semicolon, hint = message.partition("; " + NETWORK_OF_YOUR_OWN)
     value = "" if is_told else f", got {reprlib.repr(first['input'])}"
     return printable(f"{field + ': ' if field else ''}{what}{value}{semicolon}{hint}")
 
