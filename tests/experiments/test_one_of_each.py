@@ -8,15 +8,17 @@ import torch
 from evendistill import cli
 from evendistill.data.datasets import load_data
 from evendistill.distillation.mending import adjusted
+from evendistill.experiments.cells import Cell
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.export.taught import kind_words, taught_lines
 from evendistill.experiments.grid import distinct_runs, expand
 from evendistill.experiments.mends import AtSpec, MeanSpec
 from evendistill.experiments.networks import finished_network
-from evendistill.experiments.objectives import FrontierSpec
+from evendistill.experiments.objectives import FrontierSpec, ObjectiveSpec
 from evendistill.experiments.report.sliding import frontiers
 from evendistill.experiments.report.table import make_table
 from evendistill.experiments.results import read_split
+from evendistill.experiments.spec import RunSpec
 from evendistill.experiments.sweep import Sweep
 from evendistill.training.evaluation import scores_of
 
@@ -42,17 +44,32 @@ def plain():
     }
 
 
-def trained(runs):
+def trained(runs: dict[str, RunSpec]) -> list[RunSpec]:
     return [run for run in runs.values() if run.mend is None]
+
+
+def parts(runs: dict[str, RunSpec]) -> dict[RunSpec, AtSpec]:
+    """The runs that are one trade-off of a training, with which it is."""
+    return {run: run.mend for run in runs.values() if isinstance(run.mend, AtSpec)}
+
+
+def students_of(sweep: Sweep) -> dict[float, list[Cell]]:
+    """The students that learn from a teacher, by their alpha."""
+    found: dict[float, list[Cell]] = {}
+    for cell in sweep.cells:
+        if cell.is_student and isinstance(cell.student, ObjectiveSpec):
+            found.setdefault(cell.student.alpha, []).append(cell)
+    return found
 
 
 def test_two_trainings_give_a_frontier_of_students(plain, read_plain, write_recipe, tmp_path):
     assert len(trained(distinct_runs(expand(read_plain(plain))))) == 2
     sweep = Sweep.read(write_recipe(plain), tmp_path / "runs")
     assert [outcome.error for outcome in sweep.train(How(pack=2))] == [None] * len(sweep.needed)
-    students = [cell for cell in sweep.cells if cell.is_student]
-    assert [cell.student.alpha for cell in students] == [0.0, 0.5, 1.0]
-    assert all(0 <= read_split(cell.runs[0], sweep.runs, "test")["average_accuracy"] <= 1 for cell in students)
+    students = students_of(sweep)
+    assert {alpha: len(cells) for alpha, cells in students.items()} == {0.0: 1, 0.5: 1, 1.0: 1}
+    for [cell] in students.values():
+        assert 0 < read_split(cell.runs[0], sweep.runs, "test")["average_accuracy"] <= 1
 
 
 def test_the_teacher_is_the_mean_of_the_probabilities_of_every_trade_off(plain, read_plain, write_recipe, tmp_path):
@@ -62,7 +79,7 @@ def test_the_teacher_is_the_mean_of_the_probabilities_of_every_trade_off(plain, 
     data = load_data("digits", imbalance=10)
     inputs = next(data.test.batches([torch.arange(5)]))
     [mean] = [run for run in sweep.needed.values() if isinstance(run.mend, MeanSpec)]
-    members = [run for run in sweep.needed.values() if isinstance(run.mend, AtSpec) and run.trained.listening is None]
+    members = [run for run in parts(sweep.needed) if run.trained.listening is None]
     assert len(members) == 3
     with torch.no_grad():
         each = [finished_network(run, data, sweep.runs)(inputs).softmax(dim=1) for run in members]
@@ -114,18 +131,18 @@ def test_costs_put_on_afterwards_make_a_frontier_of_the_training_that_the_grid_h
     of_costs = trained(sweep.needed)
     assert {run.hash for run in of_costs} <= grid.keys()
     assert len(of_costs) == 3 + 3 * 2  # each teacher, and its balanced student at each temperature
-    assert len([cell for cell in sweep.cells if cell.is_student]) == 3 * 2 * 3  # no matter who labels for multipliers
+    assert sum(map(len, students_of(sweep).values())) == 3 * 2 * 3  # no matter who labels for multipliers
     assert [outcome.error for outcome in sweep.train(How(pack=2))] == [None] * len(sweep.needed)
     data = load_data("digits", imbalance=10)
-    members = [run for run in sweep.needed.values() if isinstance(run.mend, AtSpec)]
-    assert {run.mend.alpha for run in members} == {0.5, 1.0}
+    members = parts(sweep.needed)
+    assert {mend.alpha for mend in members.values()} == {0.5, 1.0}
     assert len(members) == 2 * len(of_costs[3:])
-    for run in members:
+    for run, mend in members.items():
         labels = data.validation.labels
         before, after = (
             scores_of(finished_network(each, data, sweep.runs), data.validation) for each in (run.trained, run)
         )
-        costs = adjusted(before, labels, torch.zeros(10), alpha=run.mend.alpha)
+        costs = adjusted(before, labels, torch.zeros(10), alpha=mend.alpha)
         torch.testing.assert_close(after, before + costs.float())
         assert read_split(run, sweep.runs, "validation")["log_costs"] == pytest.approx(costs.tolist())
 
@@ -138,7 +155,7 @@ def test_the_page_of_costs_has_no_slider_and_their_card_tells_of_them(plain, wri
     assert len(trained(sweep.needed)) == 1 + 3
     rows = make_table(sweep).rows
     assert frontiers(rows, sweep.runs, robust_k=1) == ([], [None] * len(rows))
-    robust = next(cell for cell in sweep.cells if cell.is_student and cell.student.alpha == 1)
+    robust = students_of(sweep)[1.0][0]
     assert ("put on", "the costs of alpha 1; nothing more was trained") in taught_lines(robust.runs[0])
     assert kind_words(robust.runs[0]) == "robust student of a balanced teacher"
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from evendistill.experiments.derive import SMOKE_TRAINING
 from evendistill.experiments.report.answer import answer
 from evendistill.experiments.report.table import make_table, to_ship
 from evendistill.experiments.report.verdict import verdict
@@ -89,7 +90,10 @@ def test_a_student_without_a_teacher_that_is_better_in_both_is_named(finished_sw
 
 
 def test_a_trial_says_that_it_fits_together_and_recommends_nobody(finished_sweep, plain):
-    table = make_table(finished_sweep(plain | {"name": "small-smoke"}, lambda spec: [0.9, 0.5]))
+    own = plain | {"name": "small-smoke"}  # of a user's own, which is no trial by its name alone
+    assert make_table(finished_sweep(own, lambda spec: [0.9, 0.5])).selected is not None
+    trial = own | {"training": plain.get("training", {}) | SMOKE_TRAINING}
+    table = make_table(finished_sweep(trial, lambda spec: [0.9, 0.5]))
     assert table.selected is None
     assert verdict(table).startswith("It all fits together: 4 combinations went from the data to this report.")
     assert "no student is chosen" in verdict(table)

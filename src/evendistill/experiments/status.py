@@ -78,7 +78,7 @@ def expected_runs(runs: Path) -> dict[str, None]:
             sweep = Sweep.read(recipe, runs)
         except (ValueError, OSError):  # of another version, edited by hand, or nobody else's business
             continue
-        if not is_smoke(recipe, sweep.grid):
+        if not is_smoke(sweep.grid):
             names |= dict.fromkeys(spec.folder_name for spec in sweep.needed.values())
     return names
 

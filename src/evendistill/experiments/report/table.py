@@ -5,7 +5,7 @@ from typing import Any
 
 from evendistill.data.wording import shown
 from evendistill.experiments.cells import Cell
-from evendistill.experiments.derive import SMOKE
+from evendistill.experiments.derive import is_smoke
 from evendistill.experiments.frontier import pareto_front
 from evendistill.experiments.results import Found, interval_of, judged, read_split, summarise
 from evendistill.experiments.rules import Rule
@@ -145,7 +145,7 @@ def make_table(sweep: Sweep) -> Table:
         chosen = select(sweep.cells, validation, grid.selection)
     except NothingSelected as error:
         why_not = str(error)
-    if is_smoke := grid.name.endswith(SMOKE):  # what was chosen on noise is nobody's to ship
+    if is_trial := is_smoke(grid):  # what was chosen on noise is nobody's to ship
         chosen = None
 
     def row(position: int) -> Row:
@@ -169,7 +169,7 @@ def make_table(sweep: Sweep) -> Table:
         kind="class" if grid.grouping == "class" else "group",
         published=grid.published,
         why_not=why_not,
-        is_smoke=is_smoke,
+        is_smoke=is_trial,
         epochs=sweep.epochs(),
         interval=None
         if chosen is None
