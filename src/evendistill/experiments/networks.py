@@ -1,7 +1,6 @@
 """Networks of runs: freshly initialised, or finished in their folders."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -29,11 +28,6 @@ from evendistill.models.resnet import cifar_resnet, resnet18
 from evendistill.objectives.frontier import FrontierObjective, conditioned
 from evendistill.training import randomness
 from evendistill.training.folder import RunFolder
-
-ON_PATH = (
-    "the folder that holds the module must be on Python's path: PYTHONPATH=FOLDER evendistill ..., or PYTHONPATH=. in "
-    "that folder"
-)
 
 
 def fresh_network(spec: RunSpec, data: Data) -> nn.Module:
@@ -87,20 +81,6 @@ def _of_its_shape(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
             return Rescaled.unchanged(members[0], data.num_classes)
 
 
-def _own(path: str, classes: int, channels: int, arguments: Mapping[str, object]) -> nn.Module:
-    """A user's own network; where it cannot be had, with what a recipe wants of it."""
-    try:
-        return from_path(path, classes, channels, arguments)
-    except ValueError as error:
-        said = str(error).partition("; the current folder counts")[0]
-        if "'num_classes'" in said and "unexpected keyword" in said:
-            hint = "; a network of a recipe takes the keyword num_classes: def __init__(self, num_classes, ...)"
-        else:
-            package = path.partition(":")[0].partition(".")[0]
-            hint = f"; {ON_PATH}" if said.endswith(f"No module named {package!r}") else ""
-        raise ValueError(said + hint) from None
-
-
 def made(network: NetworkSpec, classes: int, shape: tuple[int, ...]) -> nn.Module:
     """A network for inputs of this shape; a user's own is imported, and so is timm."""
     match network:
@@ -113,6 +93,6 @@ def made(network: NetworkSpec, classes: int, shape: tuple[int, ...]) -> nn.Modul
         case ResNetSpec(depth=depth):
             return cifar_resnet(depth, classes, shape[0])
         case OwnSpec(path=path, arguments=arguments):
-            return _own(path, classes, shape[0], arguments)
+            return from_path(path, classes, shape[0], arguments)
         case TimmSpec(name=name, arguments=arguments):
             return from_timm(name, classes, shape[0], arguments)

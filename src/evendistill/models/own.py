@@ -2,12 +2,17 @@
 
 import importlib
 import inspect
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
 from torch import nn
+
+ON_PATH = (
+    "the folder that holds the module must be on Python's path: PYTHONPATH=FOLDER evendistill ..., or PYTHONPATH=. in "
+    "that folder"
+)
+WANTED = "a network of a recipe takes the keyword num_classes: def __init__(self, num_classes, ...)"
 
 
 def imported(path: str) -> Callable[..., nn.Module]:
@@ -31,8 +36,7 @@ def imported(path: str) -> Callable[..., nn.Module]:
     try:
         module = _module(module_name)
     except ImportError as error:
-        missing = str(error).endswith(f"No module named {module_name.partition('.')[0]!r}")
-        hint = "; the current folder counts under PYTHONPATH=." if missing and "" not in sys.path else ""
+        hint = f"; {ON_PATH}" if str(error).endswith(f"No module named {module_name.partition('.')[0]!r}") else ""
         raise ValueError(f"{path!r}: {module_name} cannot be imported: {error}{hint}") from error
     if not hasattr(module, name):
         raise ValueError(f"{path!r}: {module_name} has no {name}")
@@ -62,7 +66,9 @@ def from_path(path: str, num_classes: int, channels: int, arguments: Mapping[str
     try:
         network = make(num_classes=num_classes, **given, **arguments)
     except TypeError as error:
-        raise ValueError(f"{path!r} cannot be called: {_last_line(error)}") from error
+        said = _last_line(error)
+        hint = f"; {WANTED}" if "'num_classes'" in said and "unexpected keyword" in said else ""
+        raise ValueError(f"{path!r} cannot be called: {said}{hint}") from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"{path!r} must give an nn.Module, got {type(network).__name__}")
     return network
