@@ -28,6 +28,7 @@ from evendistill.experiments import cells, derive
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.frontier import hypervolume, pareto_front
+from evendistill.experiments.mends import MeanSpec
 from evendistill.experiments.networks import network_to_train
 from evendistill.experiments.objectives import ObjectiveSpec
 from evendistill.experiments.recipe import read_recipe
@@ -71,7 +72,11 @@ def variant(recipe: Path, runs: Path, name: str) -> Path:
 
 def students(sweep: Sweep) -> list[Cell]:
     """The cells of students under a trade-off on the balanced base, whose teacher has one too."""
-    return [cell for cell in sweep.cells if cell.is_student and _is_of_frontier(cell.student, cell.teacher)]
+    return [cell for cell in sweep.cells if cell.is_student and _is_of_frontier(cell.student, *_taught_by(cell))]
+
+
+def _taught_by(cell: Cell) -> Sequence[object]:
+    return cell.teacher.bases if isinstance(cell.teacher, MeanSpec) else [cell.teacher]
 
 
 def _is_of_frontier(*objectives: object) -> bool:
