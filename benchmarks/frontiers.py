@@ -144,12 +144,21 @@ def read_data(run: RunSpec) -> Data:
     return data if run.view is None else data.viewed(View(**run.view.model_dump()))
 
 
-def judge(
-    name: str, fronts: list[Front], behind: list[RunSpec], data: Data, first: list[Front], runs: Path
-) -> dict[str, Any]:
-    """All that is told of one variant, whose trainings are ``behind`` its fronts."""
+def by_alpha(sweep: Sweep) -> list[dict[str, float]]:
+    """Average and robust accuracy on test of the students of each alpha, over teachers, ways of listening and seeds."""
+    found: dict[float, list[Point]] = {}
+    for cell in students(sweep):
+        if isinstance(cell.student, ObjectiveSpec):
+            found.setdefault(cell.student.alpha, []).extend(point(run, sweep, "test") for run in cell.runs)
+    means = {alpha: [statistics.fmean(each) for each in zip(*there, strict=True)] for alpha, there in found.items()}
+    return [{"alpha": alpha, "average": mean[0], "robust": mean[1]} for alpha, mean in sorted(means.items())]
+
+
+def judge(name: str, sweep: Sweep, data: Data, first: list[Front]) -> dict[str, Any]:
+    """All that is told of one variant; ``first`` are the fronts of the grid."""
+    fronts, behind = chosen(points(sweep, "validation"), points(sweep, "test")), trained(students(sweep))
     volumes = [hypervolume(front) for front in fronts]
-    times = [each for run in behind if (each := seconds(run, runs)) is not None]
+    times = [each for run in behind if (each := seconds(run, sweep.runs)) is not None]
     differences = [row for front, other in zip(fronts, first, strict=True) for row in apart(front, other)]
     return {
         "variant": name,
@@ -158,6 +167,7 @@ def judge(
         "share of the grid's": _told([own / hypervolume(grid) for own, grid in zip(volumes, first, strict=True)]),
         "multiply-adds": sum(multiply_adds(run, data) for run in behind),
         "seconds": sum(times) if len(times) == len(behind) else None,
+        "by alpha of the student": by_alpha(sweep),
         "robust accuracy at the grid's averages": differences,
         "mean difference": _mean(row["this"] - row["grid"] for row in differences),
         "fronts": fronts,
@@ -197,11 +207,10 @@ def main() -> None:
     grid, _ = train_missing(recipe, told.runs, how)
     data = read_data(students(grid)[0].runs[0])
     first = chosen(points(grid, "validation"), points(grid, "test"))
-    found = [judge("grid", first, trained(students(grid)), data, first, told.runs)]
+    found = [judge("grid", grid, data, first)]
     for name in told.variants:
         sweep, _ = train_missing(variant(recipe, told.runs, name), told.runs, how)
-        fronts = chosen(points(sweep, "validation"), points(sweep, "test"))
-        found.append(judge(name, fronts, trained(students(sweep)), data, first, told.runs))
+        found.append(judge(name, sweep, data, first))
     print("\n".join(told_of(each, found[0]) for each in found))
     if told.out is not None:
         command = f"python -m benchmarks.frontiers {' '.join(sys.argv[1:])}"
