@@ -193,6 +193,16 @@ def test_one_who_was_taken_over_notices_and_leaves_what_is_there_alone(tmp_path,
     assert content_of(tmp_path / LEASE) == (content if has_successor else None)
 
 
+def test_who_only_looks_does_not_wait_for_an_owner_that_lives(tmp_path, monkeypatch):
+    with held(tmp_path):
+
+        def wait(seconds):
+            raise AssertionError(f"waited {seconds} s")
+
+        monkeypatch.setattr("evendistill.storage.owners.time.sleep", wait)
+        assert not is_dead(tmp_path)
+
+
 def test_a_file_server_that_knows_the_lease_no_more_says_that_it_is_lost_one_that_hiccups_says_nothing(
     tmp_path, monkeypatch
 ):

@@ -77,7 +77,7 @@ def is_dead(folder: Path) -> bool:
         return False
     try:
         with open(folder / LOCK) as file:
-            return _flock(file.fileno(), fcntl.LOCK_SH) is True
+            return _flock(file.fileno(), fcntl.LOCK_SH, tries=1) is True  # one that is held has a living owner
     except OSError:
         return False
 
@@ -95,7 +95,7 @@ def locked(folder: Path) -> Iterator[bool]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK, "w", opener=_no_link) as file:
-        got = _flock(file.fileno(), fcntl.LOCK_EX)
+        got = _flock(file.fileno(), fcntl.LOCK_EX, tries=TRIES)
         if got is False or not _leads_to(folder / LOCK, file.fileno()):  # cleaned away while it was asked for
             raise taken(folder)
         yield got is True
@@ -128,13 +128,14 @@ def _leads_to(path: Path, file: int) -> bool:
         return False
 
 
-def _flock(file: int, kind: int) -> bool | None:
+def _flock(file: int, kind: int, *, tries: int) -> bool | None:
     """Whether the lock was to be had; None where the file system knows no locks."""
-    for _ in range(TRIES):
+    for left in reversed(range(tries)):
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(0.01)
+            if left:
+                time.sleep(0.01)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
                 raise
