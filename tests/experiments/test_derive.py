@@ -77,7 +77,7 @@ def test_every_recipe_can_be_tried_in_seconds(path, tmp_path):
         sweep = Sweep.read(written, tmp_path / "runs")
         assert all(outcome.error is None for outcome in sweep.train(How(jobs=1, pack=2)))
     table = make_table(sweep)
-    assert table.selected is not None
+    assert (table.is_smoke, table.selected) == (True, None)  # nobody ships what noise has chosen
     assert {row.student for row in table.rows} >= {"none", "robust"}
 
 

@@ -139,12 +139,16 @@ class RunFolder:
     def give_up(self, spec: Mapping[str, Any], error: Exception) -> None:
         """Mark a run that nobody is training as failed: it failed before it began, or with the process that trained it.
 
-        Its checkpoint stays, for the cause is not in its training.
+        Its checkpoint stays, for the cause is not in its training. A folder that holds another run, such as one of
+        another version of this program, is left alone.
         """
+        told, wanted = self.path / "spec.json", json_bytes(spec)
         with self.locked():
-            if not self.finished:
-                if not (self.path / "spec.json").is_file():
-                    write_bytes(self.path / "spec.json", json_bytes(spec))
+            if self.finished:
+                return
+            if not told.is_file():
+                write_bytes(told, wanted)
+            if told.read_bytes() == wanted:
                 self._mark(error)
 
     def fail(self, error: Exception) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from evendistill.data.sources import HUB_ID
 
 
@@ -34,5 +36,11 @@ def without_paths(told: Any) -> Any:  # noqa: ANN401 - a spec as plain values
 
 
 def recipe_without_paths(recipe: bytes, source: str) -> bytes:
-    """The text of a recipe without the path of its data, however often it is there."""
-    return recipe.replace(source.encode(), public(source).encode())
+    """The text of a recipe without the path of its data, however often it is there.
+
+    Where YAML has folded or quoted the path, the recipe is written anew, without its comments.
+    """
+    text = recipe.replace(source.encode(), public(source).encode())
+    plain = yaml.safe_load(text)
+    cleaned = without_paths(plain)
+    return text if cleaned == plain else yaml.safe_dump(cleaned, sort_keys=False).encode()
