@@ -17,7 +17,7 @@ from evendistill.experiments.sweep import Sweep
 for package in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason="the extra onnx is not installed")
 
-from evendistill.experiments.export import agreement, export, place  # noqa: E402
+from evendistill.experiments.export import agreement, place, writing  # noqa: E402
 
 RECIPE = {
     "name": "small",
@@ -150,21 +150,21 @@ def test_other_data_than_the_run_s_are_refused(evendistill, here):
 
 @pytest.mark.parametrize("broken", ["README.md", "model.safetensors"])
 def test_an_export_cut_off_midway_leaves_what_was_there(evendistill, here, monkeypatch, broken):
-    real = export.write_bytes
+    real = writing.write_bytes
 
     def full(path, payload):
         if path.name == broken:
             raise OSError(28, "No space left on device")
         real(path, payload)
 
-    monkeypatch.setattr(export, "write_bytes", full)
+    monkeypatch.setattr(writing, "write_bytes", full)
     run = run_of(here, "digits-standard")
     refused(evendistill("export", run, "--to", "shipped"), "No space left", code=1)
     assert left(here) == ["runs"]
-    monkeypatch.setattr(export, "write_bytes", real)
+    monkeypatch.setattr(writing, "write_bytes", real)
     assert evendistill("export", run, "--to", "shipped")[0] == 0
     before = {path.name: path.read_bytes() for path in (here / "shipped").iterdir()}
-    monkeypatch.setattr(export, "write_bytes", full)
+    monkeypatch.setattr(writing, "write_bytes", full)
     assert evendistill("export", run_of(here, "post-shift-of-standard"), "--to", "shipped")[0] == 1
     assert before == {path.name: path.read_bytes() for path in (here / "shipped").iterdir()}
     assert left(here) == ["runs", "shipped"]

@@ -21,7 +21,7 @@ for package in ("onnx", "onnxscript", "onnxruntime"):
 import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 
-from evendistill.experiments.export import given  # noqa: E402
+from evendistill.experiments.export import writing  # noqa: E402
 from evendistill.experiments.export.agreement import DisagreementError  # noqa: E402
 from evendistill.experiments.export.load import load_exported  # noqa: E402
 
@@ -113,7 +113,7 @@ def test_one_network_of_a_frontier_can_be_exported(tmp_path):
 
 
 def test_files_that_disagree_are_not_left_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(given, "onnx_scores", lambda path, inputs: torch.cat([each[:, :3] for each in inputs]))
+    monkeypatch.setattr(writing, "onnx_scores", lambda path, inputs: torch.cat([each[:, :3] for each in inputs]))
     with pytest.raises(DisagreementError):
         ed.export(Small(), HELD_OUT, to=tmp_path / "shipped")
     assert not list(tmp_path.iterdir())

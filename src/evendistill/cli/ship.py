@@ -10,7 +10,7 @@ from evendistill.experiments.verbs import fail, print_json
 
 if TYPE_CHECKING:
     from evendistill.experiments.export.agreement import Agreement
-    from evendistill.experiments.export.export import Exported
+    from evendistill.experiments.export.writing import Exported
 
 To = Annotated[Path, typer.Option(help="Folder to write; an earlier export there is replaced.")]
 

@@ -46,8 +46,8 @@ def train_missing(recipe: Path, runs: Path, how: "How | None" = None) -> "tuple[
     while not is_over:  # once more if trials had to decide first what to train
         is_over = not sweep.is_trial
         left = None if how.minutes is None else max(0.0, how.minutes - (time.monotonic() - start) / 60)
-        with progress(sweep) as on_outcome:
-            outcomes = sweep.train(replace(how, minutes=left), on_outcome=on_outcome)
+        with progress(sweep):
+            outcomes = sweep.train(replace(how, minutes=left))
         if failed := [outcome for outcome in outcomes if outcome.end == "failed"]:
             print_failures(sweep, failed)
             raise SystemExit(2 if all(outcome.is_input for outcome in failed) else 1)

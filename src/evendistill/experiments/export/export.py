@@ -1,6 +1,5 @@
 """From a finished run to a folder that others can use, checked before it is there."""
 
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,47 +10,19 @@ from torch import Tensor, nn
 from evendistill.data.images import ImageDataset
 from evendistill.data.streamed import StreamedImages
 from evendistill.data.view import View
-from evendistill.experiments.export.agreement import (
-    Agreement,
-    compare,
-    inputs_at,
-    onnx_scores,
-    some_rows,
-    torch_scores,
-)
+from evendistill.experiments.export.agreement import Agreement, inputs_at, some_rows, torch_scores
 from evendistill.experiments.export.card import card
 from evendistill.experiments.export.finished import Finished, read_finished
 from evendistill.experiments.export.folding import folded
-from evendistill.experiments.export.load import WEIGHTS, load_exported
+from evendistill.experiments.export.load import WEIGHTS
 from evendistill.experiments.export.onnxfile import INPUTS, SCORES, check_packages, onnx_bytes
 from evendistill.experiments.export.origin import recipe_without_paths, without_paths
-from evendistill.experiments.export.place import CONFIG, check_place, written_whole
+from evendistill.experiments.export.place import check_place
 from evendistill.experiments.export.served import Served
 from evendistill.experiments.export.structure import OTHERS, structure
+from evendistill.experiments.export.writing import CARD, ONNX, Asked, Exported, write_exported
 from evendistill.experiments.networks import fresh_network
-from evendistill.storage.files import digest, json_bytes, write_bytes
 from evendistill.storage.tensors import tensor_bytes
-
-ONNX = "model.onnx"
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What was exported.
-
-    Attributes:
-        folder: absolute.
-        files: their names and sizes in bytes.
-        onnx: how far the ONNX file's scores are from the run's.
-        weights: the same for the weights, read back into torch.
-        config: what the folder says of itself.
-    """
-
-    folder: Path
-    files: dict[str, int]
-    onnx: Agreement
-    weights: Agreement
-    config: dict[str, Any]
 
 
 def export_run(folder: Path, to: Path, *, source: str | None = None, license_name: str = "other") -> Exported:
@@ -78,19 +49,17 @@ def export_run(folder: Path, to: Path, *, source: str | None = None, license_nam
     network = folded(run.network, seen)
     view = None if spec.view is None else View(**spec.view.model_dump())
     served = Served(network, view, tuple(first.shape[1:])).eval()
-    files = {
+    models = {
         WEIGHTS: tensor_bytes(network.state_dict()),
         ONNX: onnx_bytes(served, first, class_names=run.seen.class_names),
     }
-    config = _config(run, network, first, seen) | {"files": {name: digest(each) for name, each in files.items()}}
-    with written_whole(to) as temporary:
-        write_files(temporary, files | {CONFIG: json_bytes(config)})
-        onnx, weights = _checked(temporary, run)
-        text = card(run, config, onnx, license_name=license_name)
-        recipe = run.recipe and recipe_without_paths(run.recipe, run.spec.data.source)
-        write_files(temporary, {"README.md": text.encode()} | ({"recipe.yaml": recipe} if recipe else {}))
-        sizes = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
-    return Exported(to.resolve(), sizes, onnx, weights, config)
+
+    def texts(config: dict[str, Any], agreement: Agreement) -> dict[str, bytes]:
+        recipe = run.recipe and recipe_without_paths(run.recipe, spec.data.source)
+        told = {CARD: card(run, config, agreement, license_name=license_name).encode()}
+        return told | ({"recipe.yaml": recipe} if recipe else {})
+
+    return write_exported(to, models, _config(run, network, first, seen), _asked(run), texts=texts)
 
 
 def _config(run: Finished, network: nn.Module, stored: Tensor, seen: Tensor) -> dict[str, Any]:
@@ -116,18 +85,9 @@ def _config(run: Finished, network: nn.Module, stored: Tensor, seen: Tensor) -> 
     }
 
 
-def _checked(folder: Path, run: Finished) -> tuple[Agreement, Agreement]:
-    """Ask both files as they were written, and the run's own network, about the same examples."""
+def _asked(run: Finished) -> Asked:
+    """The same examples as they are stored, and what the run's own network says of them."""
     rows = some_rows(run.seen.validation)
     expected = torch_scores(run.network, inputs_at(run.seen.validation, rows))
-    inputs = inputs_at(run.stored.validation, rows)
     other = fresh_network(run.spec, run.seen) if run.spec.network.kind in OTHERS else None
-    again = load_exported(folder, network=other)
-    onnx = compare(onnx_scores(folder / ONNX, inputs), expected, ONNX)
-    return onnx, compare(torch_scores(again, inputs), expected, WEIGHTS)
-
-
-def write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Write files into a folder, by name."""
-    for name, payload in files.items():
-        write_bytes(folder / name, payload)
+    return Asked(inputs_at(run.stored.validation, rows), expected, other)

@@ -10,17 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from evendistill.data.examples import as_examples, in_order
-from evendistill.experiments.export.agreement import compare, inputs_at, onnx_scores, some_rows, torch_scores
-from evendistill.experiments.export.export import ONNX, Exported, write_files
+from evendistill.experiments.export.agreement import Agreement, inputs_at, some_rows, torch_scores
 from evendistill.experiments.export.given_card import given_card
-from evendistill.experiments.export.load import WEIGHTS, load_exported
+from evendistill.experiments.export.load import WEIGHTS
 from evendistill.experiments.export.onnxfile import INPUTS, SCORES, check_packages, onnx_bytes
-from evendistill.experiments.export.place import CONFIG, check_place, written_whole
+from evendistill.experiments.export.place import check_place
+from evendistill.experiments.export.writing import CARD, ONNX, Asked, Exported, write_exported
 from evendistill.maths.metrics import check_labels
 from evendistill.models.average import AverageOfScores
 from evendistill.models.conditioned import Conditioned
 from evendistill.models.inference import score_width
-from evendistill.storage.files import digest, json_bytes
 from evendistill.storage.tensors import tensor_bytes
 from evendistill.training.evaluation import evaluate, scores_of
 from evendistill.training.evidence import evidence
@@ -64,19 +63,14 @@ def export(
     names = _names(class_names, score_width(model, first, CPU))
     check_labels(held_out.labels, len(held_out), len(names))
     found = evidence(evaluate(scores_of(model, held_out), held_out.labels))
-    files = {WEIGHTS: tensor_bytes(model.state_dict()), ONNX: onnx_bytes(model, first, class_names=names)}
-    config = _config(model, first, names) | {"files": {name: digest(each) for name, each in files.items()}}
-    with written_whole(Path(to)) as temporary:
-        write_files(temporary, files | {CONFIG: json_bytes(config)})
-        inputs = inputs_at(held_out, some_rows(held_out))
-        expected = torch_scores(model, inputs)
-        again = load_exported(temporary, network=_member(model))
-        onnx = compare(onnx_scores(temporary / ONNX, inputs), expected, ONNX)
-        weights = compare(torch_scores(again, inputs), expected, WEIGHTS)
-        text = given_card(found, config, onnx, license_name=license_name)
-        write_files(temporary, {"README.md": text.encode()})
-        sizes = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
-    return Exported(Path(to).resolve(), sizes, onnx, weights, config)
+    models = {WEIGHTS: tensor_bytes(model.state_dict()), ONNX: onnx_bytes(model, first, class_names=names)}
+    inputs = inputs_at(held_out, some_rows(held_out))
+
+    def texts(config: dict[str, Any], agreement: Agreement) -> dict[str, bytes]:
+        return {CARD: given_card(found, config, agreement, license_name=license_name).encode()}
+
+    asked = Asked(inputs, torch_scores(model, inputs), _member(model))
+    return write_exported(Path(to), models, _config(model, first, names), asked, texts=texts)
 
 
 def _plain(network: object) -> nn.Module:

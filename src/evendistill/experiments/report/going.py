@@ -1,7 +1,7 @@
 """What a terminal shows of a sweep before, while and after it goes on."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -65,42 +65,44 @@ def print_failures(sweep: Sweep, failed: list[Outcome]) -> None:
 
 
 @contextmanager
-def progress(sweep: Sweep) -> Iterator[Callable[[object], None]]:
-    """Say how far a sweep is, on standard error: a bar on a terminal, fed by the steps of runs; a line elsewhere."""
+def progress(sweep: Sweep) -> Iterator[None]:
+    """Say how far a sweep is, on standard error: a bar on a terminal, fed by the steps of runs; a line elsewhere.
+
+    Only its own thread looks at the runs, every other second, so that a sweep of many hands them out no more slowly.
+    """
     count, missing = len(sweep.needed), sweep.missing()
     typer.echo(f"{count} runs, {count - len(missing)} finished already, {len(missing)} to train", err=True)
     if not missing or not sys.stderr.isatty():
-        yield lambda outcome: None
+        yield
         return
     from rich.console import Console
     from rich.progress import Progress
 
-    folders, over = [sweep.runs / spec.folder_name for spec in missing.values()], Event()
+    waiting, over = [sweep.runs / spec.folder_name for spec in missing.values()], Event()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("training", total=len(missing))
 
         def look() -> None:
+            left = waiting
             while not over.wait(EVERY):
-                bar.update(task, completed=trained(folders))
+                left = [folder for folder in left if not (folder / "DONE").is_file()]
+                bar.update(task, completed=len(waiting) - len(left) + sum(map(begun, left)))
 
         looking = Thread(target=look, daemon=True)
         looking.start()
         try:
-            yield lambda outcome: bar.update(task, completed=trained(folders))
+            yield
         finally:
             over.set()
             looking.join()
 
 
-def trained(folders: Sequence[Path]) -> float:
-    """How many runs are trained; of one that is at it the share of its steps, as its lease says."""
-    found = 0.0
-    for folder in folders:
-        if (folder / "DONE").is_file():
-            found += 1
-        elif (owner := owner_of(folder)) is not None and _is_count(owner.step) and _is_count(owner.steps):
-            found += min(1.0, owner.step / owner.steps)
-    return found
+def begun(folder: Path) -> float:
+    """The share of its steps that an unfinished run has trained, as its lease says."""
+    owner = owner_of(folder)
+    if owner is None or not _is_count(owner.step) or not _is_count(owner.steps):
+        return 0.0
+    return min(1.0, owner.step / owner.steps)
 
 
 def _is_count(told: object) -> TypeGuard[int]:
