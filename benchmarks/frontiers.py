@@ -48,6 +48,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "students-by-bias": ({}, {"shared": "bias"}),
     "students-by-scale": ({}, {"shared": "scale"}),
     "students-by-layer": ({}, {"shared": "layer"}),
+    "students-by-film": ({}, {"shared": "film"}),
     "students-by-costs": ({}, {"shared": "costs"}),
     "both-by-costs": ({"shared": "costs"}, {"shared": "costs"}),
     "one-of-each-by-costs": ({"shared": "costs"}, {"shared": "costs", "teacher": "mean"}),
@@ -119,10 +120,10 @@ def multiply_adds(run: RunSpec, data: Data) -> float:
     """Of a training, held-out passes included."""
     network = network_to_train(run, data)
     forward = forward_multiply_adds(network, next(data.train.batches([torch.arange(1)])))
-    if isinstance(network, Conditioned):  # whose last layers are no modules that could be counted
+    if isinstance(network, Conditioned):  # whose last layers are mostly no modules that could be counted
         layer = network.network.get_submodule(network.head)
         weights = sum(each.numel() for name, each in layer.named_parameters() if name == "weight")
-        forward += 0 if network.by == "bias" else len(network.alphas) * weights
+        forward += 0 if network.by in ("bias", "film") else len(network.alphas) * weights
     batch = min(run.training.batch_size, len(data.train))
     steps = run.training.epochs * (len(data.train) // batch)
     moves = math.ceil(steps / run.training.update_every) if run.objective.is_adversarial else 0

@@ -40,9 +40,10 @@ def test_of_one_alpha_training_is_that_of_the_trade_off_bit_for_bit(data, teache
     assert same.evaluate(data.test).recalls.equal(one.evaluate(data.test).recalls)
 
 
+@pytest.mark.parametrize("by", ["scale-and-bias", "film"])
 @pytest.mark.parametrize("verb", ["train", "distill"])
-def test_each_alpha_is_a_plain_network_with_the_conditioned_scores(data, teacher, verb):
-    told: dict[str, Any] = TOLD | {"objective": ed.FrontierObjective((0, 0.5, 1))}
+def test_each_alpha_is_a_plain_network_with_the_conditioned_scores(data, teacher, verb, by):
+    told: dict[str, Any] = TOLD | {"objective": ed.FrontierObjective((0, 0.5, 1), by=by)}
     taught = (teacher,) if verb == "distill" else ()
     result = getattr(ed, verb)(*taught, student(), data.train, data.validation, **told)
     scores = result.scores(data.test)

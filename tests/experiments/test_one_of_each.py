@@ -99,7 +99,7 @@ def test_a_mean_needs_two_teachers(plain, read_plain):
         read_plain(plain)
 
 
-@pytest.mark.parametrize("by", ["scale-and-bias", "scale", "bias", "layer"])
+@pytest.mark.parametrize("by", ["scale-and-bias", "scale", "bias", "layer", "film"])
 def test_what_is_a_trade_offs_own_may_be_said(plain, read_plain, by):
     usual = {run.hash for run in trained(distinct_runs(expand(read_plain(plain))))}
     plain["teachers"] |= {"shared": by}
@@ -110,7 +110,7 @@ def test_what_is_a_trade_offs_own_may_be_said(plain, read_plain, by):
 
 
 def test_a_way_that_is_none_is_refused(plain, read_plain):
-    plain["students"] |= {"shared": "film"}
+    plain["students"] |= {"shared": "head"}
     with pytest.raises(ValueError, match="scale-and-bias"):
         read_plain(plain)
 

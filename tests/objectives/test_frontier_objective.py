@@ -86,7 +86,7 @@ def test_everything_that_moves_is_in_its_state():
         ({"alphas": (0.5, 0.5)}, r"alphas must rise, got \(0.5, 0.5\)"),
         ({"alphas": (1, 0)}, r"alphas must rise, got \(1.0, 0.0\)"),
         ({"alphas": (0, 1.5)}, r"alpha must lie in \[0, 1\], got 1.5"),
-        ({"by": "film"}, "by must be 'scale-and-bias', 'scale', 'bias' or 'layer', got 'film'"),
+        ({"by": "head"}, "by must be one of 'scale-and-bias', 'scale', 'bias', 'layer', 'film', got 'head'"),
         ({"base": "even"}, "base must be"),
     ],
 )

@@ -11,7 +11,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-Conditioning = Literal["scale-and-bias", "scale", "bias", "layer"]
+Conditioning = Literal["scale-and-bias", "scale", "bias", "layer", "film"]
 CORNERS = {"standard": (0.0, "standard"), "balanced": (0.0, "balanced"), "robust": (1.0, "balanced")}
 
 

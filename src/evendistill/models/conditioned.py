@@ -9,8 +9,9 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-Conditioning = Literal["scale-and-bias", "scale", "bias", "layer"]
+Conditioning = Literal["scale-and-bias", "scale", "bias", "layer", "film"]
 
 
 class Conditioned(nn.Module):
@@ -30,7 +31,7 @@ class Conditioned(nn.Module):
         network: from inputs ``(B, ...)`` to scores ``(B, C)``; shared with the caller.
         head: name of the linear layer whose output is the scores, see :func:`evendistill.models.head.head_of`.
         alphas: the K trade-offs, rising.
-        by: what is a trade-off's own.
+        by: what is a trade-off's own of the last layer; ``"film"`` is :class:`evendistill.models.film.Modulated`.
 
     Raises:
         TypeError: if ``head`` is not a linear layer where there are several trade-offs.
@@ -55,8 +56,7 @@ class Conditioned(nn.Module):
             self.own_scale = nn.Parameter(layer.weight.new_zeros(count, 1, width))
         if by != "scale":
             self.own_bias = nn.Parameter(layer.weight.new_zeros(count, classes))
-        if by != "bias":
-            self._hook = layer.register_forward_pre_hook(self._keep)  # it stays: a graph can be compiled through it
+        self._hooks = self._hooked()  # they stay: a graph can be compiled through them
 
     @property
     def _layer(self) -> nn.Linear:
@@ -89,11 +89,15 @@ class Conditioned(nn.Module):
             raise ValueError(f"alpha must lie in [{self.alphas[0]:g}, {self.alphas[-1]:g}], got {alpha}")
         network = self._copied()
         if len(self.alphas) > 1:
-            layer = network.get_submodule(self.head)
-            weights, biases = (each.detach() for each in self._layers())
-            layer.weight = nn.Parameter(self._between(weights, alpha))
-            layer.bias = nn.Parameter(self._between(biases, alpha))
+            self._write(network, alpha)
         return network.eval()
+
+    def _write(self, network: nn.Module, alpha: float) -> None:
+        """Make a plain copy the network of one trade-off."""
+        layer = network.get_submodule(self.head)
+        weights, biases = (each.detach() for each in self._layers())
+        layer.weight = nn.Parameter(self._between(weights, alpha))
+        layer.bias = nn.Parameter(self._between(biases, alpha))
 
     def _layers(self) -> tuple[Tensor, Tensor]:
         """Weights ``(K, C, D)`` and biases ``(K, C)`` of every trade-off."""
@@ -116,13 +120,21 @@ class Conditioned(nn.Module):
         return torch.lerp(values[above - 1], values[above], (alpha - low) / (high - low))
 
     def _copied(self) -> nn.Module:
-        if len(self.alphas) == 1 or self.by == "bias":
+        if len(self.alphas) == 1:
             return copy.deepcopy(self.network)
-        self._hook.remove()
+        self.detach()
         try:
             return copy.deepcopy(self.network)
         finally:
-            self._hook = self._layer.register_forward_pre_hook(self._keep)
+            self._hooks = self._hooked()
+
+    def detach(self) -> None:
+        """Leave the network as it was given."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def _hooked(self) -> list[RemovableHandle]:
+        return [] if self.by == "bias" else [self._layer.register_forward_pre_hook(self._keep)]
 
     def _keep(self, layer: nn.Module, given: tuple[Any, ...]) -> None:
         self._features = given[0]

@@ -1,12 +1,14 @@
 """The whole frontier at once: several trade-offs of one network, each with multipliers of its own."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from evendistill.maths.losses import margin_loss
 from evendistill.models.conditioned import Conditioned, Conditioning
+from evendistill.models.film import modulated
 from evendistill.models.head import head_of
 from evendistill.objectives.objective import NO_FACTS, Facts
 from evendistill.objectives.tradeoff import Base, CostObjective, TradeOff
@@ -27,7 +29,8 @@ class FrontierObjective:
     Args:
         alphas: in [0, 1], rising.
         base: what they trade the worst class against.
-        by: what of the last layer is a trade-off's own.
+        by: what is a trade-off's own: a scale of the last features and a bias, either alone, the last layer, or by
+            ``"film"`` scale and shift of the last block and a bias.
 
     Raises:
         ValueError: if alphas do not rise, or an argument is none of these.
@@ -41,8 +44,8 @@ class FrontierObjective:
         object.__setattr__(self, "alphas", tuple(float(alpha) for alpha in self.alphas))
         if not self.alphas or any(one >= next_one for one, next_one in zip(self.alphas, self.alphas[1:], strict=False)):
             raise ValueError(f"alphas must rise, got {self.alphas}")
-        if self.by not in ("scale-and-bias", "scale", "bias", "layer"):
-            raise ValueError(f"by must be 'scale-and-bias', 'scale', 'bias' or 'layer', got {self.by!r}")
+        if self.by not in get_args(Conditioning):
+            raise ValueError(f"by must be one of {', '.join(map(repr, get_args(Conditioning)))}, got {self.by!r}")
         _ = self._members
 
     @property
@@ -68,9 +71,13 @@ def conditioned(network: nn.Module, inputs: Tensor, objective: FrontierObjective
         objective: how many trade-offs, and what is theirs.
 
     Raises:
-        ValueError: if there are several trade-offs and no linear layer gives the scores.
+        ValueError: if there are several trade-offs and no linear layer gives the scores, or no block can be modulated.
     """
-    head = head_of(network, inputs) if len(objective.alphas) > 1 else ""
+    if len(objective.alphas) == 1:
+        return Conditioned(network, "", objective.alphas)
+    head = head_of(network, inputs)
+    if objective.by == "film":
+        return modulated(network, inputs, head, objective.alphas)
     return Conditioned(network, head, objective.alphas, by=objective.by)
 
 
