@@ -201,3 +201,16 @@ def test_more_cpus_than_there_are_is_one_line_and_leaves_no_ray_behind(begin, tm
     code, out, err = ended(begin(tmp_path, "--engine", "ray", "--with", "cpus=10000", "--jobs", "1", **{MARK: mark}))
     assert (code, out, err.splitlines()[1:]) == (2, "", [f"evendistill: {TOO_MUCH}"])
     assert_nothing_runs(mark)
+
+
+@pytest.mark.parametrize("engine", PACKAGES)
+def test_a_run_that_fails_before_it_has_a_folder_leaves_its_cause_wherever_it_was(begin, tmp_path, engine):
+    pytest.importorskip(PACKAGES[engine])
+    recipe = RECIPE.replace("{kind: mlp, hidden: [4]}", "{kind: own, path: 'no_such_module:network'}")
+    code, out, err = ended(begin(tmp_path, *ENGINES[engine], recipe=recipe))
+    cause = "no_such_module cannot be imported"
+    assert (code, out) == (2, "")
+    assert cause in err
+    notes = [json.loads(path.read_text())["error"] for path in tmp_path.glob("runs/*-from-*/FAILED")]
+    assert len(notes) == 4
+    assert all(cause in note for note in notes)
