@@ -3,7 +3,8 @@
 ``python -m benchmarks.frontier_step --data ../shared/data/cifar10-lt --out results/bench/frontier_step.json``
 
 A student of a teacher's cached scores, one trade-off and five in turns: steps between two moves of the multipliers, and
-whole periods with a move in them. The floor is what the further last layers add to the multiply-adds of a step.
+whole periods with a move in them. The floor is what the further last layers add to the multiply-adds of a step; by
+``film`` these are the same, and work without multiply-adds, on the last block, comes on top.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from evendistill.models.head import head_of
 from evendistill.objectives.frontier import conditioned
 from evendistill.objectives.objective import Description
 
-WAYS: tuple[Conditioning, ...] = ("scale-and-bias", "layer")
+WAYS: tuple[Conditioning, ...] = ("scale-and-bias", "layer", "film")
 ONE = "one"
 AIM = 1.15
 
