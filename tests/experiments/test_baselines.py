@@ -81,6 +81,24 @@ def test_students_learn_from_the_standard_teacher_at_every_temperature(cells, ki
             assert run.mend is None
 
 
+def test_costs_put_on_afterwards_are_ours_and_train_nothing_but_the_balanced_student(cells, read_plain, full):
+    assert of_kind(cells(), "costs-afterwards") == []  # all is what papers have
+    found = cells(baselines=[{"kind": "costs-afterwards", "alphas": [0.5, 1.0]}])
+    assert [(cell.student.alpha, cell.listening.temperature) for cell in found] == [(0.5, 1), (1, 1), (0.5, 3), (1, 3)]
+    balanced = {
+        run.hash for cell in expand(read_plain(full | {"baselines": ["balanced-student"]})) for run in cell.runs
+    }
+    for cell in found:
+        assert cell.teacher.name == "standard"
+        for seed, run in enumerate(cell.runs):
+            assert run.mend.by_costs
+            assert (run.mend.alpha, run.order_seed) == (cell.student.alpha, seed)
+            assert run.teacher.hash in balanced
+            assert (run.trained.hash, hidden(run)) == (run.teacher.hash, STUDENT_NETWORK)
+    (row,) = {cell.group for cell in found}
+    assert row == (found[0].teacher, None, None, "costs-afterwards")
+
+
 @pytest.mark.parametrize(("kind", "objective"), ALONE)
 def test_methods_without_a_teacher_train_the_network_of_the_students(cells, kind, objective):
     (cell,) = of_kind(cells(), kind)

@@ -86,5 +86,5 @@ def test_a_recipe_is_yaml_that_says_nothing_of_the_machine(tmp_path):
     told = yaml.safe_load((tmp_path / "r.yaml").read_text())
     assert json.loads(json.dumps(told)) == told
     assert str(tmp_path) not in (tmp_path / "r.yaml").read_text()
-    assert first.runs == 3 * (3 + 3 * 3)
-    assert first.examples == 36 * 150 * 898
+    assert first.runs == 3 * (3 + 3 + 3 * 3)  # teachers, students alone, and students
+    assert first.examples == 45 * 150 * 898

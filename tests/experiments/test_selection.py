@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from evendistill.experiments import results
-from evendistill.experiments.selection import best_of_each_group, on_validation, select
+from evendistill.experiments.rules import AverageAbove, PaperRule
+from evendistill.experiments.selection import best_of_each_group, on_validation, rival, select
 
 
 def choose(sweep, robust_k=1):
@@ -113,6 +114,68 @@ def test_teachers_are_not_shipped(finished_sweep, plain):
     assert choose(sweep)[1] == "robust at 3"
     del plain["students"]
     assert choose(finished_sweep(plain, lambda spec: [0.9, 0.5])) == (["standard teacher"], None)
+
+
+def rival_of(sweep, rule=None):
+    position = rival(sweep.cells, on_validation(sweep.cells, sweep.runs, robust_k=1), rule)
+    return None if position is None else sweep.cells[position]
+
+
+@pytest.fixture
+def measured(finished_sweep, plain):
+    """A sweep with students alone and a baseline; their recalls, and those of the grid's students, are told."""
+    plain["students"] |= {"alone": True, "objectives": ["standard", "robust"]}
+
+    def make(alone, baseline, students, standard=(0.9, 0.1)):
+        def found(spec):
+            if spec.mend is not None:
+                return baseline
+            if spec.role == "student":
+                return standard if spec.objective.name == "standard" else students
+            return alone if spec.network.hidden == (4,) and spec.objective.name == "robust" else [0.9, 0.0]
+
+        return finished_sweep(plain | {"baselines": ["costs-afterwards", "post-shift"]}, found)
+
+    return make
+
+
+def test_what_the_rule_would_rather_choose_is_found_among_what_the_grid_is_measured_against(measured):
+    alone = rival_of(measured([0.9, 0.6], [0.9, 0.5], [0.9, 0.4]))
+    assert (alone.teacher, alone.student.name) == (None, "robust")
+    costs = rival_of(measured([0.9, 0.4], [0.9, 0.5], [0.9, 0.3]))
+    assert costs.baseline.kind == "costs-afterwards"  # and not post-shift, which is a teacher's network
+    assert rival_of(measured([0.9, 0.4], [0.9, 0.5], [0.9, 0.6])) is None
+
+
+def test_it_must_meet_the_rule_as_any_other(measured):
+    rule = PaperRule(rule="paper")
+    assert rival_of(measured([0.5, 0.6], [0.9, 0.0], [0.9, 0.2], standard=(0.9, 0.3)), rule) is None
+    assert rival_of(measured([0.7, 0.6], [0.9, 0.0], [0.9, 0.2], standard=(0.9, 0.3)), rule).teacher is None
+    assert (
+        rival_of(measured([0.9, 0.6], [0.9, 0.7], [0.9, 0.4]), AverageAbove(rule="average-above", robust_floor=0.9))
+        is None
+    )
+
+
+def test_a_baseline_that_is_a_student_of_the_grid_is_no_rival(finished_sweep, plain):
+    sweep = finished_sweep(
+        plain | {"baselines": ["balanced-student"]}, by_objective(standard=0.2, balanced=0.6, robust=0.5)
+    )
+    assert choose(sweep)[1] == "balanced at 3"
+    assert rival_of(sweep) is None
+
+
+def test_nor_is_one_that_the_grid_has_at_another_temperature(finished_sweep, plain):
+    plain["students"] |= {"temperatures": [1, 3], "objectives": ["standard"]}
+
+    def found(spec):
+        if spec.role == "teacher":
+            return [0.9, 0.9]
+        return [0.9, 0.3] if spec.listening.temperature == 1 else [0.4, 0.4]
+
+    sweep = finished_sweep(plain | {"baselines": ["standard-distillation"]}, found)
+    assert choose(sweep)[1] == "standard at 3"
+    assert rival_of(sweep, AverageAbove(rule="average-above", robust_floor=0.2)) is None
 
 
 def test_the_robust_metric_may_be_the_mean_of_several_classes(finished_sweep, plain):

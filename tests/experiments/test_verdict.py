@@ -79,14 +79,62 @@ def test_a_student_without_a_teacher_that_is_better_in_both_is_named(finished_sw
 
     def say(alone):
         def test(spec):
-            return alone if spec.role == "teacher" and spec.network.hidden == (4,) else [0.8, 0.4]
+            return alone if is_alone(spec) else [0.8, 0.4]
 
-        return verdict(make_table(finished_sweep(plain, test)))
+        return verdict(make_table(finished_sweep(plain, lambda spec: [0.8, 0.3 if is_alone(spec) else 0.4], test)))
 
     better = "On test the standard student without a teacher has the better trade-off (45.0 ± 0.0 % and on average 62.5"
     assert better in say([0.8, 0.45])
     assert "the teacher does not pay" not in say([0.8, 0.4])
     assert "the teacher does not pay" not in say([0.5, 0.45])
+
+
+def is_alone(spec):
+    return spec.role == "teacher" and spec.network.hidden == (4,)
+
+
+def test_a_better_student_that_the_rule_passed_over_for_its_average_is_said_to_be_just_that(finished_sweep, plain):
+    recalls = {"standard": [1.0, 0.1], "balanced": [0.9, 0.3], "robust": [0.5, 0.4]}
+
+    def found(spec):
+        return recalls[spec.objective.name] if spec.role == "student" else [1.0, 1.0]
+
+    text = verdict(make_table(finished_sweep(plain | {"selection": {"rule": "paper"}}, found)))
+    assert "Validation chose the balanced student" in text
+    assert "did better (40.0 ± 0.0 %), and on validation, too (40.0 ± 0.0 %); the rule passed it over" in text
+    assert "for its average accuracy there, 45.0 ± 0.0 % against 60.0 ± 0.0 %." in text
+    assert "validation did not say so" not in text
+
+
+@pytest.mark.parametrize("rule", ["best-robust", "paper"])
+def test_what_the_rule_would_rather_choose_is_named_first_and_not_chosen(finished_sweep, plain, rule):
+    plain["students"] |= {"alone": True}
+
+    def found(spec):
+        return [0.8, 0.6 if spec.objective.name == "robust" else 0.5] if is_alone(spec) else [0.8, 0.4]
+
+    table = make_table(finished_sweep(plain | {"selection": {"rule": rule}}, found))
+    assert table.rival is not None
+    assert table.selected is not None
+    assert table.selected.teacher == "standard"
+    text = verdict(table)
+    said = (
+        "By the same rule on validation the robust student without a teacher comes first: there 60.0 ± 0.0 % and "
+        "70.0 ± 0.0 % on average against 40.0 ± 0.0 % and 60.0 ± 0.0 % on average, on test 60.0 ± 0.0 % and 70.0 ± "
+        "0.0 % on average. Here the teacher does not pay."
+    )
+    assert said in text
+    assert f"its run is {table.rival.folders[0]}." in text
+    assert text.count("the teacher does not pay") == 1
+    assert f"Ship the {table.selected.title}, or the robust student without a teacher</h2>" in answer(table)
+    assert said in answer(table)
+
+
+def test_a_student_that_never_recognises_its_worst_class_is_nobody_to_ship(finished_sweep, plain):
+    table = make_table(finished_sweep(plain, lambda spec: [0.9, 0.0]))
+    assert to_ship(table).startswith("Not to ship yet: on validation it never recognises its worst class.")
+    assert "No student to ship yet: the " in answer(table)
+    assert to_ship(make_table(finished_sweep(plain, lambda spec: [0.9, 0.01]))).startswith("To ship: ")
 
 
 def test_a_trial_says_that_it_fits_together_and_recommends_nobody(finished_sweep, plain):

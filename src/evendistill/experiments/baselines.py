@@ -3,10 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from evendistill.experiments.cells import Cell, Teachers, mended_runs, student_runs, students_of, teacher_runs
+from evendistill.experiments.cells import (
+    BALANCED,
+    Cell,
+    Teachers,
+    member,
+    mended_runs,
+    student_runs,
+    students_of,
+    teacher_runs,
+)
 from evendistill.experiments.listening import Labels, listenings
 from evendistill.experiments.mends import AnyMend, LogitAdjustmentSpec, PostShiftSpec
-from evendistill.experiments.methods import APPLIES, BaselineSpec
+from evendistill.experiments.methods import APPLIES, WITHOUT_TEACHER, BaselineSpec
 from evendistill.experiments.objectives import (
     AdaAlphaSpec,
     AdaMarginSpec,
@@ -33,13 +42,9 @@ def baseline_cells(grid: GridSpec) -> tuple[Cell, ...]:
 
 def _cells(grid: GridSpec, baseline: BaselineSpec) -> Iterator[Cell]:
     match baseline.kind:
-        case "group-dro-train":
-            for adjustment in baseline.adjustments:
-                yield _alone(grid, baseline, GroupDROSpec(kind="group-dro", adjustment=adjustment))
-        case "group-dro-validation":
-            yield _alone(grid, baseline, _group_dro())
-        case "reweighted":
-            yield _alone(grid, baseline, ObjectiveSpec(alpha=0.0, form="weighted"))
+        case kind if kind in WITHOUT_TEACHER:
+            for objective in _objectives(baseline):
+                yield _alone(grid, baseline, objective)
         case "post-shift":
             yield _mended(grid, baseline, PostShiftSpec(kind="post-shift", of=baseline.teacher))
         case "logit-adjustment":
@@ -47,6 +52,8 @@ def _cells(grid: GridSpec, baseline: BaselineSpec) -> Iterator[Cell]:
                 yield _mended(
                     grid, baseline, LogitAdjustmentSpec(kind="logit-adjustment", of=baseline.teacher, tau=tau)
                 )
+        case "costs-afterwards":
+            yield from _adjusted(grid, baseline)
         case _:
             yield from _distilled(grid, baseline)
 
@@ -60,6 +67,17 @@ def _distilled(grid: GridSpec, baseline: BaselineSpec) -> Iterator[Cell]:
             yield _taught(grid, baseline, objective, teachers, listening)
 
 
+def _adjusted(grid: GridSpec, baseline: BaselineSpec) -> Iterator[Cell]:
+    """The balanced student, with the costs of each trade-off put on its scores: the runs of ``shared: costs``."""
+    teachers = teacher_runs(grid, baseline.teacher)
+    for listening in listenings(students_of(grid), is_adversarial=False):
+        balanced = student_runs(grid, BALANCED, teachers, listening)
+        for alpha in baseline.alphas:
+            objective = ObjectiveSpec(alpha=alpha)
+            runs = tuple(member(run, objective) for run in balanced)
+            yield Cell(baseline.teacher, objective, listening, runs, baseline)
+
+
 def _objectives(baseline: BaselineSpec) -> list[AnyObjective]:
     match baseline.kind:
         case "ada-margin":
@@ -68,8 +86,12 @@ def _objectives(baseline: BaselineSpec) -> list[AnyObjective]:
             return [AdaAlphaSpec(kind="ada-alpha", per=per) for per in PER]
         case "balanced-kd":
             return [BalancedKDSpec(kind="balanced-kd")]
-        case "distilled-group-dro":
+        case "group-dro-train":
+            return [GroupDROSpec(kind="group-dro", adjustment=each) for each in baseline.adjustments]
+        case "group-dro-validation" | "distilled-group-dro":
             return [_group_dro()]
+        case "reweighted":
+            return [ObjectiveSpec(alpha=0.0, form="weighted")]
         case _:
             return [ObjectiveSpec.model_validate(TRADE_OFFS[baseline.kind])]
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from evendistill.data.wording import shown
 from evendistill.experiments.report.answer import Difference, gains_and_losses, recalls_apart
+from evendistill.experiments.report.table import title_of
 from evendistill.experiments.results import Found, interval_of, judged, read_split
 from evendistill.experiments.rules import Rule, in_words
-from evendistill.experiments.selection import NothingSelected, on_validation, select, standard_distillation
+from evendistill.experiments.selection import NothingSelected, on_validation, rival, select, standard_distillation
 from evendistill.experiments.sweep import Sweep
 from evendistill.storage.files import known, read_json
 
@@ -38,6 +39,18 @@ def _names(sweep: Sweep, chosen: int) -> list[str]:
     return [shown(name) for name in names] if isinstance(names, list) and len(names) == len(numbers) else numbers
 
 
+def _better(sweep: Sweep, found: Sequence[Found], other: int | None) -> dict[str, Any] | None:
+    """What the rule would rather have chosen, were it not there to be compared with."""
+    if other is None:
+        return None
+    return {
+        "title": title_of(sweep.cells[other]),
+        "validation_average_accuracy": vars(found[other].average),
+        "validation_worst_class_accuracy": vars(found[other].robust),
+        "runs": [str((sweep.runs / run.folder_name).resolve()) for run in sweep.cells[other].runs],
+    }
+
+
 def choice(sweep: Sweep, rule: Rule) -> dict[str, Any]:
     """Which student a rule chooses, as plain values.
 
@@ -65,5 +78,6 @@ def choice(sweep: Sweep, rule: Rule) -> dict[str, Any]:
             {"class": name, **{end: known(value) for end, value in vars(each).items()}} for name, each in classes
         ],
         "classes_in_words": gains_and_losses(classes, kind=kind, several=len(cell.runs) > 1),
+        "better": _better(sweep, found, rival(sweep.cells, found, rule)),
         "runs": [str((sweep.runs / run.folder_name).resolve()) for run in cell.runs],
     }

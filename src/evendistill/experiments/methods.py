@@ -19,6 +19,7 @@ Kind = Literal[
     "group-dro-validation",
     "distilled-group-dro",
     "reweighted",
+    "costs-afterwards",
 ]
 
 TITLES: dict[str, str] = {
@@ -34,10 +35,13 @@ TITLES: dict[str, str] = {
     "group-dro-validation": "group DRO, multipliers from validation",
     "distilled-group-dro": "distilled group DRO, multipliers from validation (ours)",
     "reweighted": "reweighted loss, no teacher",
+    "costs-afterwards": "balanced student of a standard teacher, costs put on afterwards (ours)",
 }
+OF_PAPERS = tuple(kind for kind in TITLES if kind != "costs-afterwards")
 
 APPLIES = {
     "taus": ("logit-adjustment",),
+    "alphas": ("costs-afterwards",),
     "adjustments": ("group-dro-train",),
     "gain": ("group-dro-validation", "distilled-group-dro"),
     "multiplier_step": ("group-dro-validation", "distilled-group-dro"),
@@ -52,6 +56,7 @@ class BaselineSpec(Spec):
         kind: the method.
         teacher: objective of the teacher, for methods that have one.
         taus: exponents of the priors, for logit adjustment.
+        alphas: trade-offs whose costs are put on a balanced student.
         adjustments: C of group DRO from train.
         gain: what moves the multipliers of group DRO on validation: the papers do not say, 0-1 errors are ours.
         multiplier_step: step of these multipliers: not stated either, 0.1 is ours.
@@ -60,6 +65,9 @@ class BaselineSpec(Spec):
     kind: Kind
     teacher: ObjectiveSpec = ObjectiveSpec(alpha=0.0, base="standard")
     taus: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(0.5, 1.0, 1.5, 2.0), min_length=1, strict=False)
+    alphas: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        default=(0.2, 0.4, 0.6, 0.8, 1.0), min_length=1, strict=False
+    )
     adjustments: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(0.0,), min_length=1, strict=False)
     gain: Literal["zero_one", "cross_entropy"] = "zero_one"
     multiplier_step: float = Field(default=0.1, gt=0)
@@ -88,7 +96,7 @@ class BaselineSpec(Spec):
 
 
 def _all(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
-    return list(TITLES) if value == "all" else value
+    return list(OF_PAPERS) if value == "all" else value
 
 
 def _distinct(baselines: tuple[BaselineSpec, ...]) -> tuple[BaselineSpec, ...]:

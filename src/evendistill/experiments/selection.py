@@ -46,9 +46,35 @@ def select(cells: Sequence[Cell], found: Sequence[Found], rule: Rule | None = No
         NothingSelected: if no student meets the rule's floor, naming the one that comes nearest; or the paper's rule
             finds no standard distillation to compare with.
     """
-    students = [position for position in best_of_each_group(cells, found) if cells[position].is_student]
-    if not students:
+    students = _students(cells, found)
+    return _chosen(cells, found, students, rule) if students else None
+
+
+def rival(cells: Sequence[Cell], found: Sequence[Found], rule: Rule | None = None) -> int | None:
+    """What the rule would choose if students without a teacher, and those of baselines, could be chosen, too.
+
+    They are what the grid is measured against, so none of them is chosen; but who ships must know.
+
+    Returns:
+        Position in ``cells``; None if it is a student of the grid, or nothing meets the rule.
+    """
+    students = _students(cells, found)
+    others = [position for position, cell in enumerate(cells) if cell.student is not None and not cell.is_student]
+    if not others:
         return None
+    try:
+        best = _chosen(cells, found, [*students, *others], rule)
+    except NothingSelected:
+        return None
+    return None if any(cell.is_student and cell.runs == cells[best].runs for cell in cells) else best
+
+
+def _students(cells: Sequence[Cell], found: Sequence[Found]) -> list[int]:
+    return [position for position in best_of_each_group(cells, found) if cells[position].is_student]
+
+
+def _chosen(cells: Sequence[Cell], found: Sequence[Found], students: Sequence[int], rule: Rule | None) -> int:
+    """The one among these that the rule wants."""
     match rule:
         case PaperRule(factor=factor):
             plain = found[standard_distillation(cells, found)].average

@@ -128,6 +128,7 @@ def _networks(networks: choices.Networks) -> list[str]:
         _line(
             "  objectives: [standard, balanced, robust]", "for the average example, the average class, the worst class"
         ),
+        _line("  alone: true", "each of them without a teacher as well: does distillation pay at all?"),
         _line("  temperatures: [3]", "softens the teacher; of a list, 1 to 5 say, validation chooses"),
         _line("  validation_labels: [true]", "the worst class is found by true labels; teacher trusts the teacher's"),
     ]
@@ -141,6 +142,10 @@ def _rest(found: Found) -> list[str]:
         lines.append(_line("grouping: class x attribute", "whose worst counts: each class with each attribute"))
     elif found.group_names:
         lines.append(_line("grouping: class", "some classes have no training example with some attribute"))
+    else:
+        lines.append(
+            _line("baselines: [costs-afterwards]", "no training: the costs of a trade-off put on the balanced student")
+        )
     return [
         *lines,
         _line(f"robust_k: {count}", why),

@@ -8,7 +8,7 @@ from html import escape
 
 from evendistill.experiments.report.html import lines
 from evendistill.experiments.report.table import Row, Table, to_ship
-from evendistill.experiments.report.verdict import reservations, verdict
+from evendistill.experiments.report.verdict import better_offer, reservations, verdict
 from evendistill.experiments.results import Found
 from evendistill.experiments.rules import in_words
 from evendistill.maths.intervals import student_t_quantile
@@ -55,7 +55,7 @@ class Difference:
 def answer(table: Table) -> str:
     """The box at the head of the page."""
     chosen = table.selected
-    title = f"Ship the {chosen.title}" if chosen else "It all fits together" if table.is_smoke else "No student to ship"
+    title = _title(table)
     parts = [f'<section class="answer" aria-labelledby="answer"><h2 id="answer">{escape(title)}</h2>']
     if chosen is None:
         said = [verdict(table)]
@@ -64,8 +64,18 @@ def answer(table: Table) -> str:
         head = ["on test, in percent", table.robust_name, "average accuracy"]
         head += [f"{table.robust_name} over standard distillation, points"] if standard_beside(table) else []
         parts += [f'<p class="soft">{escape(f"Chosen on validation{rule}.")}</p>', lines(head, _rows(table, chosen))]
-        said = [" ".join(who(table)), " ".join(reservations(table, chosen)), to_ship(table)]
+        said = [better_offer(table), " ".join(who(table)), " ".join(reservations(table, chosen)), to_ship(table)]
     return "\n".join([*parts, *(f"<p>{escape(each)}</p>" for each in said if each), "</section>"])
+
+
+def _title(table: Table) -> str:
+    chosen = table.selected
+    if chosen is None:
+        return "It all fits together" if table.is_smoke else "No student to ship"
+    if chosen.validation.robust.mean == 0:
+        return f"No student to ship yet: the {chosen.title} comes nearest"
+    better = f", or the {table.rival.title}" if table.rival else ""
+    return f"Ship the {chosen.title}{better}"
 
 
 def who(table: Table) -> list[str]:

@@ -2,7 +2,7 @@
 
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.mends import LogitAdjustmentSpec
-from evendistill.experiments.objectives import AdaAlphaSpec, AdaMarginSpec, GroupDROSpec
+from evendistill.experiments.objectives import AdaAlphaSpec, AdaMarginSpec, GroupDROSpec, ObjectiveSpec
 from evendistill.experiments.published_numbers import Published, read_published
 from evendistill.experiments.report.lines import markdown_table
 from evendistill.experiments.report.table import Row, Table
@@ -47,6 +47,8 @@ def choice(cell: Cell) -> str:
             words.append(f"per {per}")
         case GroupDROSpec(adjustment=adjustment) if adjustment > 0:
             words.append(f"C {adjustment:g}")
+        case ObjectiveSpec(alpha=alpha) if cell.baseline is not None and cell.baseline.kind == "costs-afterwards":
+            words.append(f"alpha {alpha:g}")
     if cell.baseline is not None and isinstance(mend := cell.runs[0].mend, LogitAdjustmentSpec):
         words.append(f"tau {mend.tau:g}")
     return ", ".join(words)

@@ -9,7 +9,7 @@ from evendistill.experiments.derive import is_smoke
 from evendistill.experiments.frontier import pareto_front
 from evendistill.experiments.results import Found, interval_of, judged, read_split, summarise
 from evendistill.experiments.rules import Rule
-from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, select
+from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, rival, select
 from evendistill.experiments.sweep import Sweep
 from evendistill.maths.intervals import WorstClassInterval
 
@@ -61,14 +61,7 @@ class Row:
     @property
     def title(self) -> str:
         """The whole combination in words."""
-        if self.cell.baseline is not None:
-            labels = self.cell.validation_labels
-            return self.cell.baseline.title + (f", {labels}-labelled" if labels else "")
-        if self.teacher == "none":
-            return f"{self.student} student without a teacher"
-        if self.student == "none":
-            return f"{self.teacher} teacher alone"
-        return f"{self.student_title} student of {_article(self.teacher)} teacher"
+        return title_of(self.cell)
 
 
 @dataclass(frozen=True)
@@ -89,6 +82,7 @@ class Table:
         published: name of the data set whose printed numbers stand beside these.
         epochs: that were trained for it, over all runs.
         why_not: why no student was selected, if none was.
+        rival: what the rule would have chosen rather, were it not there to be compared with.
         interval: of the least test recall of the student to ship, which is one run; None where there is none.
         matched: whether each student learns from the teacher of its own seed.
         is_smoke: whether it is a trial of seconds, whose numbers mean nothing.
@@ -107,6 +101,7 @@ class Table:
     published: str | None = None
     interval: WorstClassInterval | None = None
     why_not: str = ""
+    rival: Row | None = None
     epochs: int = 0
     is_smoke: bool = False
 
@@ -132,6 +127,18 @@ class Table:
         return next((row for row in self.baselines if row.student == kind), None)
 
 
+def title_of(cell: Cell) -> str:
+    """A combination in words."""
+    labels = f", {cell.validation_labels}-labelled" if cell.validation_labels else ""
+    if cell.baseline is not None:
+        return f"{cell.baseline.title}{labels}"
+    if cell.student is None:
+        return f"{cell.teacher.name if cell.teacher else 'none'} teacher alone"
+    if cell.teacher is None:
+        return f"{cell.student.name} student without a teacher"
+    return f"{cell.student.name}{labels} student of {_article(cell.teacher.name)} teacher"
+
+
 def make_table(sweep: Sweep) -> Table:
     """Read a finished sweep: choose on validation first, open the test results then.
 
@@ -153,6 +160,7 @@ def make_table(sweep: Sweep) -> Table:
         test = summarise(cell.runs, sweep.runs, "test", robust_k=k)
         return Row(cell, validation[position], test, position == chosen)
 
+    other = rival(sweep.cells, validation, grid.selection)
     rows = [row(position) for position in best_of_each_group(sweep.cells, validation)]
     others = [row(position) for position, cell in enumerate(sweep.cells) if cell.baseline is not None]
     first = read_split(rows[0].cell.runs[0], sweep.runs, "test")
@@ -169,6 +177,7 @@ def make_table(sweep: Sweep) -> Table:
         kind="class" if grid.grouping == "class" else "group",
         published=grid.published,
         why_not=why_not,
+        rival=None if chosen is None or other is None else row(other),
         is_smoke=is_trial,
         epochs=sweep.epochs(),
         interval=None
@@ -216,6 +225,10 @@ def to_ship(table: Table) -> str:
         return "To train it in earnest, run the recipe without --smoke."
     if chosen is None or chosen.cell.listening is None:
         return "There is no student to ship."
+    if chosen.validation.robust.mean == 0:
+        return (
+            f"Not to ship yet: on validation it never recognises its worst {table.kind}. Train longer, or look into it."
+        )
     temperature = f"trained at temperature {chosen.cell.listening.temperature:g}, which its scores do not need"
     others = len(chosen.folders) - 1
     more = f"; its {others} other seed{'' if others == 1 else 's'} would do as well" if others else ""

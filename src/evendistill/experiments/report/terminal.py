@@ -96,6 +96,13 @@ def print_choice(chosen: dict[str, Any]) -> None:
         *(f"on validation: {said}" for said in chosen["classes_in_words"]),
         *(f"run: {name}" for name in chosen["runs"]),
     ]
+    if better := chosen["better"]:
+        worst, average = (100 * better[f"validation_{name}_accuracy"]["mean"] for name in ("worst_class", "average"))
+        lines += [
+            f"before it by the same rule, there to be compared with: {better['title']}",
+            f"on validation: worst {worst:.1f} %, average {average:.1f} %",
+            f"its run: {better['runs'][0]}",
+        ]
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 

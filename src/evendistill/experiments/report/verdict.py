@@ -1,6 +1,7 @@
 """What the numbers say, and what they do not, in plain words."""
 
 from evendistill.experiments.report.table import Row, Table
+from evendistill.experiments.results import Found
 
 
 def verdict(table: Table) -> str:
@@ -15,7 +16,7 @@ def verdict(table: Table) -> str:
         return f"Nothing was selected: {table.why_not}."
     if chosen is None:
         return "There are no students to choose from."
-    return " ".join([_choice(table, chosen, plain), *reservations(table, chosen)])
+    return " ".join(filter(None, [_choice(table, chosen, plain), better_offer(table), *reservations(table, chosen)]))
 
 
 def reservations(table: Table, chosen: Row) -> list[str]:
@@ -34,9 +35,9 @@ def reservations(table: Table, chosen: Row) -> list[str]:
         )
     if best := _better_on_test(table, chosen):
         sentences.append(
-            f"On test the {best.title} did better ({best.test.robust.percent()} %), but validation did not say so."
+            f"On test the {best.title} did better ({best.test.robust.percent()} %), {_passed_over(best, chosen)}."
         )
-    if alone := _alone_no_worse(table, chosen):
+    if table.rival is None and (alone := _alone_no_worse(table, chosen)):
         sentences.append(
             f"On test the {alone.title} has the better trade-off ({alone.test.robust.percent()} % and on average "
             f"{alone.test.average.percent()} %): here the teacher does not pay."
@@ -59,9 +60,36 @@ def _judged_itself(row: Row) -> bool:
 
 
 def _better_on_test(table: Table, chosen: Row) -> Row | None:
-    students = [row for row in table.rows if row.student != "none"]
+    students = [row for row in table.rows if row.cell.is_student]
     best = max(students, key=lambda row: row.test.robust.mean)
     return best if best.test.robust.mean > chosen.test.robust.mean else None
+
+
+def _passed_over(row: Row, chosen: Row) -> str:
+    """Why a student that is better on test was not chosen."""
+    if row.validation.robust.mean <= chosen.validation.robust.mean:
+        return "but validation did not say so"
+    return (
+        f"and on validation, too ({row.validation.robust.percent()} %); the rule passed it over for its average "
+        f"accuracy there, {row.validation.average.percent()} % against {chosen.validation.average.percent()} %"
+    )
+
+
+def better_offer(table: Table) -> str:
+    """What the rule would rather have chosen, had it been one of the grid's students; empty if nothing."""
+    other, chosen = table.rival, table.selected
+    if other is None or chosen is None:
+        return ""
+    alone = " Here the teacher does not pay." if other.teacher == "none" else ""
+    return (
+        f"By the same rule on validation the {other.title} comes first: there {_both(other.validation)} against "
+        f"{_both(chosen.validation)}, on test {_both(other.test)}.{alone} It is here to be compared with, so it was "
+        f"not chosen; its run is {other.folders[0]}."
+    )
+
+
+def _both(found: Found) -> str:
+    return f"{found.robust.percent()} % and {found.average.percent()} % on average"
 
 
 def _alone_no_worse(table: Table, chosen: Row) -> Row | None:
