@@ -181,7 +181,7 @@ def test_the_page_says_how_its_numbers_come_about(table, written):
     assert "Ship the balanced student of a" in page.text
     assert "Chosen on validation: best robust metric." in page.text
     fixed = Page(written(replace(table, matched=False, seeds=(4,), robust_k=2)).read_text("utf-8"))
-    assert "over seeds 4; one teacher for all students." in fixed.text
+    assert "of seed 4 alone; one teacher for all students." in fixed.text
     assert "worst-2 accuracy" in fixed.text
 
 

@@ -57,11 +57,11 @@ def test_every_student_and_every_baseline_stands_once_by_falling_average(table):
 
 def test_a_teacher_alone_is_listed_beside_them_and_takes_nobody_s_place(table, finished_sweep, plain):
     first, *others = standings(table)
-    assert (first.row.title, first.words) == ("standard teacher alone", "teacher alone, not beaten by these")
+    assert (first.row.title, first.words) == ("standard teacher alone", "teacher alone, not beaten")
     assert not any(each.is_teacher for each in others)
     weak = make_table(finished_sweep(plain, on_test, lambda spec: [0.2, 0.1] if spec.role == "teacher" else [0.9, 0.8]))
     last = standings(weak)[-1]
-    assert (last.row.title, last.words) == ("standard teacher alone", "teacher alone, beaten by these")
+    assert (last.row.title, last.words) == ("standard teacher alone", "teacher alone, beaten")
 
 
 def test_a_student_that_trained_alone_competes(finished_sweep, plain):
@@ -93,7 +93,7 @@ def test_the_standing_is_efficient_or_beaten_within_or_beyond_noise(table):
 def test_one_seed_beats_nobody_beyond_noise(finished_sweep, plain):
     alone = make_table(finished_sweep(plain | {"seeds": 1, "baselines": ["post-shift"]}, on_validation, on_test))
     words = {each.row.student: each.words for each in standings(alone)}
-    assert (words["post-shift"], words["standard"]) == ("beaten within noise",) * 2
+    assert (words["post-shift"], words["standard"]) == ("beaten (one seed: noise is not known)",) * 2
 
 
 def test_the_area_is_that_of_all_students_and_of_the_baselines_as_validation_chose_them(table):
@@ -117,7 +117,7 @@ def test_without_baselines_or_students_there_is_no_area_of_them(finished_sweep, 
     del plain["students"]
     teachers = make_table(finished_sweep(plain, on_test))
     assert volumes(teachers) == {}
-    assert [each.words for each in standings(teachers)] == ["teacher alone, not beaten by these"]
+    assert [each.words for each in standings(teachers)] == ["teacher alone, not beaten"]
 
 
 def test_json_says_the_same_in_fractions(table):

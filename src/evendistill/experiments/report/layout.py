@@ -43,9 +43,10 @@ def markdown(table: Table) -> str:
 
 def caption(table: Table) -> str:
     """What the entries of the table are, and over what they were averaged."""
+    first, *others = map(str, table.seeds)
+    over = f"mean ± standard error over seeds {', '.join([first, *others])}" if others else f"of seed {first} alone"
     return (
-        f"Test {table.robust_name} in percent, average accuracy in brackets; mean ± standard error over seeds "
-        f"{', '.join(map(str, table.seeds))}; "
+        f"Test {table.robust_name} in percent, average accuracy in brackets; {over}; "
         + ("each student learns from the teacher of its own seed" if table.matched else "one teacher for all students")
         + f". ★ chosen on validation{'' if table.rule is None else f': {in_words(table.rule)}'}."
     )

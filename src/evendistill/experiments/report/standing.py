@@ -32,9 +32,11 @@ class Standing:
     def words(self) -> str:
         """The standing for people."""
         if self.is_teacher:
-            return f"teacher alone, {'not beaten' if self.is_efficient else 'beaten'} by these"
+            return f"teacher alone, {'not beaten' if self.is_efficient else 'beaten'}"
         if self.is_efficient:
             return "efficient"
+        if len(self.row.repeats) == 1:
+            return "beaten (one seed: noise is not known)"
         return "beaten within noise" if self.beaten_by is None else "beaten beyond noise"
 
 
