@@ -119,15 +119,16 @@ def test_what_the_rule_would_rather_choose_is_named_first_and_not_chosen(finishe
     assert table.selected.teacher == "standard"
     text = verdict(table)
     said = (
-        "By the same rule on validation the robust student without a teacher comes first: there 60.0 ± 0.0 % and "
-        "70.0 ± 0.0 % on average against 40.0 ± 0.0 % and 60.0 ± 0.0 % on average, on test 60.0 ± 0.0 % and 70.0 ± "
-        "0.0 % on average. Here the teacher does not pay."
+        "By the same rule on validation the robust student without a teacher comes first: there 60.0 ± 0.0 % (average "
+        "70.0 ± 0.0 %), the choice 40.0 ± 0.0 % (average 60.0 ± 0.0 %); on test 60.0 ± 0.0 % (average 70.0 ± 0.0 %). "
+        "Here the teacher does not pay."
     )
     assert said in text
     assert f"its run is {table.rival.folders[0]}." in text
     assert text.count("the teacher does not pay") == 1
     assert f"Ship the {table.selected.title}, or the robust student without a teacher</h2>" in answer(table)
     assert said in answer(table)
+    assert "what the rule puts before it" in answer(table)
 
 
 def test_a_student_that_never_recognises_its_worst_class_is_nobody_to_ship(finished_sweep, plain):

@@ -126,6 +126,7 @@ def recalls_apart(ours: Found, theirs: Found) -> list[tuple[int, Difference]]:
 def _rows(table: Table, chosen: Row) -> list[tuple[str, list[str], bool]]:
     plain, teacher = standard_beside(table), table.find(chosen.teacher, "none")
     rows = [("the student to ship", chosen, True)]
+    rows += [("what the rule puts before it", table.rival, False)] if table.rival else []
     rows += [("standard distillation", plain, False)] if plain else []
     rows += [(f"its teacher, {chosen.teacher}", teacher, False)] if teacher and teacher is not chosen else []
     found = []

@@ -82,14 +82,14 @@ def better_offer(table: Table) -> str:
         return ""
     alone = " Here the teacher does not pay." if other.teacher == "none" else ""
     return (
-        f"By the same rule on validation the {other.title} comes first: there {_both(other.validation)} against "
-        f"{_both(chosen.validation)}, on test {_both(other.test)}.{alone} It is here to be compared with, so it was "
+        f"By the same rule on validation the {other.title} comes first: there {_both(other.validation)}, the choice "
+        f"{_both(chosen.validation)}; on test {_both(other.test)}.{alone} It is here to be compared with, so it was "
         f"not chosen; its run is {other.folders[0]}."
     )
 
 
 def _both(found: Found) -> str:
-    return f"{found.robust.percent()} % and {found.average.percent()} % on average"
+    return f"{found.robust.percent()} % (average {found.average.percent()} %)"
 
 
 def _alone_no_worse(table: Table, chosen: Row) -> Row | None:
