@@ -14,6 +14,8 @@ import evendistill as ed
 INPUTS, LABELS = torch.randn(40, 5, generator=torch.Generator().manual_seed(1)), torch.arange(40) % 10
 DATA = (INPUTS, LABELS)
 RECIPE = ed.Recipe(epochs=1, batch_size=20)
+SPOILT = INPUTS.clone()
+SPOILT[5, 2], SPOILT[7, 0] = math.nan, math.inf
 pytestmark = pytest.mark.filterwarnings("ignore:the validation examples are the training examples")
 
 
@@ -41,6 +43,19 @@ def test_the_objectives_are_corners_of_one():
     assert ed.Balanced() == ed.TradeOff(0)
     assert ed.Robust() == ed.TradeOff(1) == ed.TradeOff(1, base="standard")
     assert ed.Standard() == ed.TradeOff(0, base="standard")
+
+
+class Items(Dataset):
+    """A data set that is read item by item."""
+
+    def __init__(self, inputs):
+        self.inputs = inputs
+
+    def __len__(self):
+        return len(self.inputs)
+
+    def __getitem__(self, row):
+        return self.inputs[row], int(LABELS[row])
 
 
 class Grouped(Dataset):
@@ -132,6 +147,14 @@ def scores(rows: int = 40, width: int = 10, **told) -> ed.TeacherScores:
         (lambda: train(validation=(INPUTS, LABELS - 1)), "validation: label -1 in row 0 is out of range"),
         (lambda: train(train=(INPUTS, LABELS.clamp_max(8))), "class 9 has no training example"),
         (lambda: train(train=(INPUTS[:5], LABELS)), "train: inputs and labels must have one length, got 5 and 40"),
+        (
+            lambda: train(validation=(SPOILT, LABELS)),
+            "validation: inputs must be finite; example 5 has NaN or infinity",
+        ),
+        (lambda: train(train=(-SPOILT, LABELS)), "train: inputs must be finite; example 5 has NaN or infinity"),
+        (lambda: train(validation=Items(SPOILT)), "validation: inputs must be finite; example 5 has NaN or infinity"),
+        (lambda: train(train=Items(SPOILT)), "train: inputs must be finite; example 5 has NaN or infinity"),
+        (lambda: train().evaluate((SPOILT.numpy(), LABELS)), "inputs must be finite; example 5 has NaN or infinity"),
         (lambda: train(train=(INPUTS, LABELS.float())), "train: labels must be integers"),
         (lambda: train(train=7), "train: expected a map-style Dataset of (x, y) or a pair of arrays, got int"),
         (lambda: train(num_classes=9), "the network gives 10 scores, num_classes is 9"),

@@ -125,6 +125,7 @@ def test_float64_becomes_float32(tmp_path, dtype):
         ({"x": np.array([[None]] * 4), "y": LABELS}, "'x' is damaged or not saved as numbers: Object arrays cannot"),
         ({"x": GREY, "y": np.array([0, 1, None, 2])}, "'y' is damaged or not saved as numbers: Object arrays cannot"),
         ({"x": GREY, "y": np.array([0, 1, 2, -1])}, ", 'y', row 3: labels must be whole numbers .*, got -1"),
+        ({"x": np.array([[0.0], [1.0], [np.inf], [np.nan]]), "y": LABELS}, ", 'x', row 2: inputs must be finite"),
         ({"x": GREY, "y": np.array([0, np.nan, 2, 1])}, ", 'y', row 1: labels must be whole numbers .*, got nan"),
         ({"x": GREY[:0], "y": LABELS[:0]}, "split 'train' has no rows"),
     ],

@@ -1,6 +1,41 @@
-"""Labels and groups of examples, checked where they come in."""
+"""Inputs, labels and groups of examples, checked where they come in."""
+
+from collections.abc import Iterable
 
 from torch import Tensor
+
+CHUNK = 4096
+
+
+def first_not_finite(batches: Iterable[Tensor]) -> int | None:
+    """The first example that holds NaN or infinity, counted through batches ``(B, ...)``; None if there is none."""
+    before = 0
+    for batch in batches:
+        if not _is_finite(batch):
+            return before + int((~batch.isfinite()).reshape(len(batch), -1).any(dim=1).nonzero()[0])
+        before += len(batch)
+    return None
+
+
+def check_finite(inputs: Tensor, *, before: int = 0) -> None:
+    """Refuse inputs ``(N, ...)`` with NaN or infinity: their scores are none, and would count as of some class.
+
+    Args:
+        inputs: of any dtype.
+        before: how many examples of the data set were looked at already.
+
+    Raises:
+        ValueError: naming the first example that is not finite.
+    """
+    row = first_not_finite(inputs.split(CHUNK))
+    if row is not None:
+        raise ValueError(f"inputs must be finite; example {before + row} has NaN or infinity")
+
+
+def _is_finite(inputs: Tensor) -> bool:
+    if not inputs.dtype.is_floating_point or inputs.numel() == 0:
+        return True
+    return all(bool(end.isfinite()) for end in inputs.aminmax())  # NaN goes through to both; nothing is copied
 
 
 def checked_labels(labels: Tensor, count: int | None) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from evendistill.data.checked import checked_groups, checked_labels, group_bytes, part_of
+from evendistill.data.checked import check_finite, checked_groups, checked_labels, group_bytes, part_of
 from evendistill.data.items import Item, item, joined_groups, joined_items
 
 LOADING_BATCH = 256
@@ -106,7 +106,7 @@ class StreamedExamples:
         workers: processes that load batches; 0 loads in this one, which resuming bit for bit needs if items are random.
 
     Raises:
-        ValueError: if items are not of that form, naming the first, or only some have a group.
+        ValueError: if items are not of that form or not finite, naming the first, or only some have a group.
     """
 
     def __init__(self, dataset: Dataset[Any], *, workers: int = 0) -> None:
@@ -118,6 +118,7 @@ class StreamedExamples:
         groups: list[Tensor | None] = []
         hashed, inputs = hashlib.sha256(), torch.empty(0)
         for inputs, batch_labels, batch_groups in self._loader(_consecutive(len(self), LOADING_BATCH)):
+            check_finite(inputs, before=sum(map(len, labels)))
             hashed.update(_raw_bytes(inputs))
             labels.append(batch_labels)
             groups.append(batch_groups)
@@ -168,8 +169,16 @@ def as_examples(source: object, *, workers: int = 0) -> Examples:
         workers: loading processes for a ``Dataset`` that is not in memory.
 
     Raises:
-        ValueError: if it is none of these, its labels or groups are not integers, or only some items have a group.
+        ValueError: if it is none of these, its labels or groups are not integers, only some items have a group, or
+            inputs hold NaN or infinity, naming the first example.
     """
+    examples = _as_examples(source, workers)
+    if isinstance(examples, ArrayDataset):
+        check_finite(examples.inputs)
+    return examples
+
+
+def _as_examples(source: object, workers: int) -> Examples:
     if hasattr(source, "draws") and hasattr(source, "fingerprint"):  # examples already
         return cast(Examples, source)
     if isinstance(source, TensorDataset) and len(source.tensors) in (2, 3):

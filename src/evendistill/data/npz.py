@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evendistill.data.checked import CHUNK, first_not_finite
 from evendistill.data.grouping import GroupColumn
 from evendistill.data.numbering import Unnumbered
 from evendistill.data.split_names import is_known, normalised
@@ -34,7 +35,8 @@ def read_npz(path: Path, group: str | None = None) -> dict[str, Unnumbered]:
         group: what the keys of groups have for ``x`` or ``images``: ``"sex"`` for ``sex_train`` or ``train_sex``.
 
     Raises:
-        ValueError: if the file is damaged, has no such keys, or arrays do not go together. Nothing is unpickled.
+        ValueError: if the file is damaged, has no such keys, arrays do not go together, or inputs hold NaN or infinity.
+            Nothing is unpickled.
     """
     with _opened(path) as arrays:
         return {split: _table(path, arrays, keys) for split, keys in _keys(path, arrays.files, group).items()}
@@ -137,6 +139,9 @@ def _as_inputs(path: Path, key: str, array: np.ndarray) -> Tensor:
     is_double = array.dtype.kind == "f" and array.dtype.itemsize >= 8
     kind = np.dtype(np.float32) if is_double else array.dtype.newbyteorder("=")
     images = torch.from_numpy(array.astype(kind, copy=False))
+    row = first_not_finite(images.split(CHUNK))
+    if row is not None:
+        raise ValueError(f"{_place(path, key, row)}: inputs must be finite, this one has NaN or infinity")
     if images.dtype != torch.uint8 or images.ndim not in (3, 4):
         return images
     if images.ndim == 3:

@@ -44,6 +44,9 @@ class Result:
         """Raw scores ``(N, C)`` over a data set or a pair of arrays, in its order, on the CPU.
 
         Of a frontier they are ``(N, K C)``, those of one trade-off after another.
+
+        Raises:
+            ValueError: if inputs hold NaN or infinity, naming the first example.
         """
         return scores_of(self.model, as_examples(dataset))
 
@@ -51,7 +54,7 @@ class Result:
         """Per-class metrics on a data set or a pair of arrays.
 
         Raises:
-            ValueError: of a frontier, which is several networks.
+            ValueError: of a frontier, which is several networks, or if inputs hold NaN or infinity.
         """
         if isinstance(self.model, Conditioned) and len(self.model.alphas) > 1:
             raise ValueError("a frontier is several networks; evaluate one of them: result.at(alpha)")

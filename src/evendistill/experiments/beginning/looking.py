@@ -149,15 +149,9 @@ def _check(source: str, data: Data, train: Part) -> None:
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         raise ValueError(f"{source}: class {absent[0]!r}{more} has no training example; add some, or drop the class")
     for name, examples in _examples(data).items():
-        if not isinstance(examples, ArrayDataset):
-            continue
-        inputs = examples.inputs
-        if inputs.dtype != torch.float32:
-            shape = tuple(inputs.shape[1:])
+        if isinstance(examples, ArrayDataset) and examples.inputs.dtype != torch.float32:
+            kind, shape = examples.inputs.dtype, tuple(examples.inputs.shape[1:])
             raise ValueError(
-                f"{source}: inputs of {name} are {inputs.dtype} of shape {shape}, no images of bytes; "
+                f"{source}: inputs of {name} are {kind} of shape {shape}, no images of bytes; "
                 "networks take float32, scaled to about one"
             )
-        if not bool(inputs.isfinite().all()):
-            row = int((~inputs.isfinite()).flatten(1).any(dim=1).nonzero()[0])
-            raise ValueError(f"{source}: inputs of {name} must be finite; the first that are not are in example {row}")
