@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import re
 from typing import Any
 
 import pytest
@@ -153,6 +154,38 @@ def test_a_loss_that_diverges_stops_the_run_and_says_where(tmp_path):
         ed.train(model, DATA, VALIDATION, recipe=recipe, out=tmp_path, progress=False)
     assert "the loss became" in (tmp_path / "FAILED").read_text()
     assert not (tmp_path / "DONE").exists()
+
+
+class SpoiltLater(torch.utils.data.Dataset):
+    """Whole when it is read first, as augmentation may be; later one example divides by zero."""
+
+    def __init__(self):
+        self.reads = 0
+
+    def __len__(self):
+        return len(LABELS)
+
+    def __getitem__(self, row):
+        self.reads += 1
+        return INPUTS[row] / (0.0 if row == 3 and self.reads > 48 else 1.0), int(LABELS[row])
+
+
+@pytest.mark.parametrize(
+    ("rate", "data", "weight", "advice"),
+    [
+        (1e6, DATA, 1.0, "; a learning_rate of 0.1 in place of 1e+06, or a longer warm-up, may help"),
+        (0.1, DATA, 1e30, "; a learning_rate of 0.01 in place of 0.1, or a longer warm-up, may help"),
+        (0.1, DATA, math.nan, "all inputs are finite; look into their scale and the initial weights"),
+        (0.1, SpoiltLater(), 1.0, "; training example 3 has NaN or infinity in its inputs"),
+    ],
+)
+def test_what_may_have_made_a_loss_diverge_is_said(rate, data, weight, advice):
+    model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
+    with torch.no_grad():
+        model[2].weight.mul_(weight)  # pyright: ignore[reportOperatorIssue, reportCallIssue]
+    recipe = ed.Recipe(epochs=60, batch_size=16, learning_rate=rate, schedule="constant")
+    with pytest.raises(FloatingPointError, match=f"{re.escape(advice)}$"):
+        ed.train(model, data, None, recipe=recipe, progress=False)
 
 
 def test_a_class_absent_from_validation_keeps_its_multiplier_and_is_named():

@@ -16,6 +16,7 @@ from evendistill.models.ranks import Ranks
 from evendistill.objectives.objective import Objective
 from evendistill.training import randomness
 from evendistill.training.checkpoint import Checkpoint
+from evendistill.training.divergence import divergence
 from evendistill.training.evaluation import group_metrics, scores_of
 from evendistill.training.heldout import HeldOut
 from evendistill.training.recipe import Recipe
@@ -133,12 +134,14 @@ def _end_epoch(state: State, problem: Problem, robust_k: int) -> None:
     for position, loss in enumerate(losses):
         if not math.isfinite(loss):
             step = state.step - state.steps_per_epoch + position
-            advice = f"a learning_rate below {state.peak_rates[0]:g} or a longer warm-up may help"
-            if step == 0:
-                advice = "no step was taken before, so look into the inputs and the initial weights"
             raise FloatingPointError(
-                f"the loss became {loss} at training step {step} (epoch {state.epoch} of {state.recipe.epochs}); "
-                f"{advice}"
+                divergence(
+                    loss,
+                    step,
+                    epoch=f"{state.epoch} of {state.recipe.epochs}",
+                    learning_rate=state.peak_rates[0],
+                    train=problem.task.train,
+                )
             )
     record: dict[str, Any] = {"epoch": state.epoch, "step": state.step, "loss": sum(losses) / len(losses)}
     record["learning_rate"] = float(state.optimiser.param_groups[0]["lr"])
