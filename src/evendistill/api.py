@@ -27,6 +27,7 @@ from evendistill.storage.tensors import tensor_bytes
 from evendistill.training.complete import complete
 from evendistill.training.folder import RunFolder
 from evendistill.training.identity import identity
+from evendistill.training.interrupted import saved_if_interrupted
 from evendistill.training.progress import progress_bar
 from evendistill.training.randomness import derive_seed, isolated, threads
 from evendistill.training.recipe import Recipe
@@ -66,7 +67,8 @@ def train(
         grouping: whose worst counts: each "class", each "attribute" (the third item of the data), or each
             "class x attribute". Attributes alone need ``GroupDRO()`` or ``TradeOff(alpha, form="weighted")``.
         device: "auto" takes a GPU if there is one.
-        out: a folder for checkpoints and results: the same call resumes there, and does nothing once it is done.
+        out: a folder for checkpoints and results: the same call resumes there, and does nothing once it is done. Ctrl-C
+            saves before it is raised; a crash costs ``recipe.checkpoint_every`` seconds at most.
         progress: show a bar, on a terminal.
         workers: loading processes for data sets that are not in memory.
         on_record: called with each new record of ``history``, once an epoch, by the first process: the place for
@@ -142,7 +144,7 @@ def distill(
             "class x attribute". Attributes alone need ``GroupDRO()`` or ``TradeOff(alpha, form="weighted")``.
         device: "auto" takes a GPU if there is one.
         out: a folder for checkpoints, teacher scores and results: the same call resumes there, and does nothing once
-            it is done.
+            it is done. Ctrl-C saves before it is raised; a crash costs ``recipe.checkpoint_every`` seconds at most.
         progress: show a bar, on a terminal.
         workers: loading processes for data sets that are not in memory.
         on_record: called with each new record of ``history``, once an epoch, by the first process: the place for
@@ -161,9 +163,8 @@ def distill(
         temperature, validation_temperature, validation_labels, onehot_weight, teacher_view, feature_weight
     )
     with threads(recipe.threads), isolated(derive_seed(seed, "reading"), _device(device)):
-        network, task = _copy_and_task(
-            student, train, validation, objective, recipe.sampler, num_classes, device, workers, grouping
-        )
+        given = (num_classes, device, workers, grouping)
+        network, task = _copy_and_task(student, train, validation, objective, recipe.sampler, *given)
         said = asked(teacher, task, listening, None if out is None else Path(out))
         told = {"step_size": recipe.multiplier_step, "teacher": said.teacher, "features": said.features}
         problem = student_problem(task, said.scores, objective, listening, **told)
@@ -242,6 +243,7 @@ def _complete(
     with progress_bar(spec["role"], enabled=progress) as on_step:
         told: dict[str, Any] = {"seed": seed, "folder": folder, "spec": spec, "on_step": on_step}
         work = partial(complete, network, problem, recipe, **told)
+        finish = drained if folder is None else saved_if_interrupted
         if on_record is None or not Ranks.here().is_first:
-            return drained(work())
-        return drained(telling(lambda on_epoch: work(on_epoch=on_epoch), on_record, problem.task.device))
+            return finish(work())
+        return finish(telling(lambda on_epoch: work(on_epoch=on_epoch), on_record, problem.task.device))

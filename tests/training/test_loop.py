@@ -180,9 +180,9 @@ class SpoiltLater(torch.utils.data.Dataset):
     ],
 )
 def test_what_may_have_made_a_loss_diverge_is_said(rate, data, weight, advice):
-    model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
+    model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), last := nn.Linear(8, 3))
     with torch.no_grad():
-        model[2].weight.mul_(weight)  # pyright: ignore[reportOperatorIssue, reportCallIssue]
+        last.weight.mul_(weight)
     recipe = ed.Recipe(epochs=60, batch_size=16, learning_rate=rate, schedule="constant")
     with pytest.raises(FloatingPointError, match=f"{re.escape(advice)}$"):
         ed.train(model, data, None, recipe=recipe, progress=False)
