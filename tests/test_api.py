@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import evendistill as ed
+from evendistill.data.examples import as_examples
 
 INPUTS, LABELS = torch.randn(40, 5, generator=torch.Generator().manual_seed(1)), torch.arange(40) % 10
 DATA = (INPUTS, LABELS)
@@ -181,6 +182,20 @@ def test_what_does_not_fit_is_one_clear_line(call, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_shown_of_data_and_results_is_one_short_line():
+    data = ed.load_data("digits", imbalance=30)
+    parts = [
+        f"{name}=ArrayDataset({n} x (1, 8, 8))" for name, n in (("train", 279), ("validation", 449), ("test", 450))
+    ]
+    assert repr(data) == f"Data({', '.join(parts)}, classes=10)"
+    images = ed.load_data("made-up:3x1x16")
+    assert repr(images.train) == "ImageDataset(72 x (1, 16, 16))"
+    assert repr(as_examples(Items(INPUTS))) == "StreamedExamples(40 x (5,))"
+    result = train(objective=ed.FrontierObjective((0, 0.5, 1)))
+    loss = result.history[-1]["loss"]
+    assert repr(result) == f"Result(model=Conditioned, epochs=1, loss={loss:.4g}, multipliers=(3, 10))"
 
 
 def test_nan_in_a_teachers_scores_is_found_before_training():

@@ -52,6 +52,7 @@ def test_streamed_batches_are_those_of_memory_bit_for_bit(tmp_path, mode, view, 
     encoded = write(tmp_path, 9, mode=mode)
     held = ImageDataset(decode_all(encoded), LABELS, view)
     stream = StreamedImages(EncodedImages(encoded), LABELS, view, workers=workers)
+    assert repr(stream) == repr(held).replace("ImageDataset", "StreamedImages")
     rows = [torch.tensor([4, 0, 8]), torch.tensor([4, 4, 1]), torch.tensor([7])]
     for one, other in zip(held.batches(rows), stream.batches(rows), strict=True):
         assert torch.equal(one, other)

@@ -50,6 +50,11 @@ class Data:
     class_names: tuple[str, ...]
     group_names: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        splits = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("train", "validation", "test"))
+        groups = f", groups={len(self.group_names)}" if self.group_names else ""
+        return f"Data({splits}, classes={self.num_classes}{groups})"
+
     @property
     def num_classes(self) -> int:
         """C."""

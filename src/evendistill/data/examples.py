@@ -66,6 +66,9 @@ class ArrayDataset(Dataset[Item]):
         self.groups = checked_groups(groups, len(labels))
         self.inputs = inputs
 
+    def __repr__(self) -> str:
+        return f"ArrayDataset({len(self)} x {tuple(self.inputs.shape[1:])})"
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -125,6 +128,10 @@ class StreamedExamples:
         self.labels = torch.cat(labels)
         self.groups = checked_groups(joined_groups(groups, [len(batch) for batch in labels]), len(self))
         self._fingerprint = _finish(hashed, inputs, self.labels, self.groups)
+        self._shape = tuple(inputs.shape[1:])
+
+    def __repr__(self) -> str:
+        return f"StreamedExamples({len(self)} x {self._shape})"
 
     def __len__(self) -> int:
         return len(cast(Any, self._dataset))

@@ -40,6 +40,9 @@ class ImageDataset(Dataset[Item]):
         self._padded: Tensor | None = None
         self._fingerprint: str | None = None
 
+    def __repr__(self) -> str:
+        return f"ImageDataset({len(self)} x {tuple(self.images.shape[1:])})"
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -115,6 +115,9 @@ class StreamedImages(Dataset[Item]):
         self.view.check_channels(channels)
         self.view.window(*self._size)
 
+    def __repr__(self) -> str:
+        return f"StreamedImages({len(self)} x {(self._channels, *self._size)})"
+
     def __len__(self) -> int:
         return len(self.labels)
 

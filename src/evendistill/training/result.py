@@ -27,6 +27,11 @@ class Result:
     history: list[dict[str, Any]]
     multipliers: Tensor
 
+    def __repr__(self) -> str:
+        loss = f", loss={self.history[-1]['loss']:.4g}" if self.history else ""
+        shape = tuple(self.multipliers.shape)
+        return f"Result(model={type(self.model).__name__}, epochs={len(self.history)}{loss}, multipliers={shape})"
+
     def at(self, alpha: float) -> nn.Module:
         """One student of a frontier: a plain network in eval mode, with no trace of the others.
 
