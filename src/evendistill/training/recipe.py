@@ -55,7 +55,8 @@ class Recipe:
         iterate: the network that is returned: "last", "averaged" (mean of the scores of the networks after each period
             of ``update_every`` steps) or "best" (by worst-class accuracy on true validation labels, after each epoch).
         precision: "fp32", or "bf16" autocast.
-        threads: of this process; their number changes the last bits of results.
+        threads: of torch while it trains; their number changes the last bits of results. One is right for many small
+            runs side by side; a single run of a large network on a machine with many cores is faster with more.
         checkpoint_every: seconds between two checkpoints, where a run has a folder.
         sampler: "uniform" shows every example once an epoch; "balanced" draws as many examples with replacement, each
             class as often as any other. Priors are those of what is drawn, so the balanced and the robust objective
