@@ -78,10 +78,11 @@ def test_parquet_may_hold_scores_or_labels_alone(folder):
         scores, labels = read_scores(*(folder / each for each in pair))
         np.testing.assert_array_equal(scores.numpy(), SCORES)
         np.testing.assert_array_equal(labels.numpy(), LABELS)
-    saying = "expected an .npz or parquet with scores and labels, or give --labels"
-    refused(folder, "scores.parquet", naming="scores.parquet", saying=saying)
-    refused(folder, "labels.parquet", naming="labels.parquet", saying=saying)
-    refused(folder, "scores.npy", "scores.parquet", naming="scores.parquet", saying="labels must be whole numbers")
+    saying = "expected an .npz or parquet with scores and labels, got "
+    refused(folder, "scores.parquet", naming="scores.parquet", saying=f"{saying}scores; save")
+    refused(folder, "labels.parquet", naming="labels.parquet", saying=f"{saying}labels; save")
+    wrong = "expected an array labels, got scores; save it under that name"
+    refused(folder, "scores.npy", "scores.parquet", naming="scores.parquet", saying=wrong)
 
 
 @pytest.mark.parametrize(
@@ -119,16 +120,27 @@ def test_scores_alone_need_labels(folder, scores):
     )
 
 
-@pytest.mark.parametrize("held", [{"scores": SCORES}, {"labels": LABELS}, {"logits": SCORES, "labels": LABELS}])
-def test_an_npz_without_both_arrays_is_refused(tmp_path, held):
+@pytest.mark.parametrize(
+    "held", [{}, {"scores": SCORES}, {"labels": LABELS}, {"logits": SCORES, "labels": LABELS}, {"logits": 0, "y": 0}]
+)
+def test_an_npz_without_both_arrays_is_refused_and_what_it_has_is_said(tmp_path, held):
     np.savez(tmp_path / "both.npz", **held)
-    refused(tmp_path, "both.npz", naming="both.npz", saying="expected an .npz or parquet with scores and labels")
+    saying = (
+        f"expected an .npz or parquet with scores and labels, got {', '.join(held) or 'none'}; save what are scores "
+    )
+    refused(tmp_path, "both.npz", naming="both.npz", saying=saying)
 
 
 def test_an_npz_without_the_array_that_is_wanted_is_refused(folder):
     np.savez(folder / "odd.npz", logits=SCORES)
-    refused(folder, "odd.npz", "labels.csv", naming="odd.npz", saying="scores must be numbers")
-    refused(folder, "scores.npy", "odd.npz", naming="odd.npz", saying="labels must be whole numbers")
+    refused(
+        folder,
+        "odd.npz",
+        "labels.csv",
+        naming="odd.npz",
+        saying="expected an array scores, got logits; save it under that name",
+    )
+    refused(folder, "scores.npy", "odd.npz", naming="odd.npz", saying="expected an array labels, got logits")
 
 
 @pytest.mark.parametrize(

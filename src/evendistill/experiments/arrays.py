@@ -12,6 +12,7 @@ from torch import Tensor
 
 from evendistill.data.optional import needed
 from evendistill.data.parquet import SUFFIXES
+from evendistill.data.wording import listed
 from evendistill.experiments.in_python import refuse_folder_of_python
 
 
@@ -28,14 +29,15 @@ def read_scores(scores: Path, labels: Path | None = None) -> tuple[Tensor, Tenso
     """
     if labels is None:
         arrays = _read(scores)
-        if not isinstance(arrays, dict) or not {"scores", "labels"} <= arrays.keys():
+        if not isinstance(arrays, dict):
             raise ValueError(f"{scores}: expected an .npz or parquet with scores and labels, or give --labels")
+        if not {"scores", "labels"} <= arrays.keys():
+            raise ValueError(
+                f"{scores}: expected an .npz or parquet with scores and labels, got {listed(arrays)}; "
+                "save what are scores (N, C) and labels (N,) under these names, or give --labels"
+            )
         return _floating(arrays["scores"], scores), _integers(arrays["labels"], scores)
-    first, second = _read(scores), _read(labels)
-    if isinstance(first, dict):
-        first = first.get("scores")
-    if isinstance(second, dict):
-        second = second.get("labels")
+    first, second = _named(_read(scores), "scores", scores), _named(_read(labels), "labels", labels)
     return _floating(first, scores), _integers(second, labels)
 
 
@@ -48,8 +50,14 @@ def read_groups(groups: Path) -> Tensor:
     Raises:
         ValueError: as :func:`read_scores`.
     """
-    found = _read(groups)
-    return _integers(found.get("groups") if isinstance(found, dict) else found, groups, "groups")
+    return _integers(_named(_read(groups), "groups", groups), groups, "groups")
+
+
+def _named(found: Any, name: str, path: Path) -> Any:  # noqa: ANN401
+    """The array itself, or the one of that name among several."""
+    if isinstance(found, dict) and name not in found:
+        raise ValueError(f"{path}: expected an array {name}, got {listed(found)}; save it under that name")
+    return found[name] if isinstance(found, dict) else found
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - an array, or a mapping of them
