@@ -134,7 +134,10 @@ def test_select_takes_its_rule_from_the_command_line(evendistill, swept):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--rule", "average-above", "--floor", "1"), ("no student reaches a robust metric on validation of 100.0 %",)),
+        (
+            ("--rule", "average-above", "--floor", "1"),
+            ("a robust metric on validation of 100.0 %", "wants the best average among those"),
+        ),
         (("--rule", "robust-above"), ("rule robust-above needs a floor from 0 to 1",)),
         (("--floor", "0.5"), ("floor belongs to a rule; name it with --rule",)),
         (("--rule", "worst"), ("rule must be one of paper, best-robust, weighted-sum, ", "got 'worst'")),
@@ -147,7 +150,16 @@ def test_a_rule_that_cannot_be_is_one_line(evendistill, words, said):
 def test_the_command_line_names_the_rules_that_there_are():
     from evendistill.experiments.rules import TAKES
 
-    assert tuple(TAKES) == cli.read.RULES
+    assert tuple(TAKES) == tuple(cli.read.RULES)
+
+
+def test_help_says_what_each_rule_takes(evendistill):
+    code, out, _ = evendistill("select", "--help")
+    said = " ".join(out.split())
+    assert code == 0
+    assert "average-above: best average among those with a robust metric of at least the floor" in said
+    assert "robust-above: best robust metric among those with an average of at least the floor" in said
+    assert "worst class, or of the worst robust_k" in said
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

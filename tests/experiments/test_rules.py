@@ -157,10 +157,11 @@ def test_a_floor_that_nobody_meets_names_who_came_nearest(finished_sweep, four, 
     sweep = finished_sweep(four, on_val)
     with pytest.raises(NothingSelected) as error:
         choose(sweep, rule)
+    wants = f"the rule {rule['rule']} wants the {in_words(TypeAdapter(Rule).validate_python(rule))}"
     name = "tradeoff-0.5" if nearest is MIDDLE else nearest
     (cell,) = (cell for cell in sweep.cells if cell.student is not None and cell.student.name == name)
     folder = cell.runs[0].folder_name
-    assert str(error.value) == f"no student reaches {words}; nearest is {folder} with {value} %"
+    assert str(error.value) == f"no student reaches {words}; nearest is {folder} with {value} %; {wants}"
 
 
 @pytest.mark.parametrize(("rule", "words", "nearest", "value"), UNMET)

@@ -19,7 +19,13 @@ from evendistill.experiments.verbs import (
 )
 
 Runs = Annotated[Path, typer.Argument(help="Folder of run folders.")]
-RULES = ("paper", "best-robust", "weighted-sum", "average-above", "robust-above")
+RULES = {
+    "paper": "best robust metric among those with the average of standard distillation, less its error",
+    "best-robust": "best robust metric",
+    "weighted-sum": "best sum of robust metric and average",
+    "average-above": "best average among those with a robust metric of at least the floor",
+    "robust-above": "best robust metric among those with an average of at least the floor",
+}
 
 
 @app.command(epilog="Example: evendistill report recipe.yaml --out runs")
@@ -51,9 +57,15 @@ def select(
     out: Out = Path("runs"),
     data: DataPath = None,
     shared: Shared = False,
-    rule: Annotated[str | None, typer.Option(help=f"One of {', '.join(RULES)}; by default the recipe's.")] = None,
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{'; '.join(f'{name}: {words}' for name, words in RULES.items())}. By default the recipe's. The "
+            "robust metric is the accuracy of the worst class, or of the worst robust_k."
+        ),
+    ] = None,
     factor: Annotated[float | None, typer.Option(help="Of the standard error, for paper.")] = None,
-    weight: Annotated[float | None, typer.Option(help="Of the worst class, for weighted-sum.")] = None,
+    weight: Annotated[float | None, typer.Option(help="Of the robust metric, for weighted-sum.")] = None,
     floor: Annotated[float | None, typer.Option(help="From 0 to 1, for average-above and robust-above.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.results import Found, summarise
-from evendistill.experiments.rules import AverageAbove, BestRobust, PaperRule, RobustAbove, Rule, WeightedSum
+from evendistill.experiments.rules import AverageAbove, BestRobust, PaperRule, RobustAbove, Rule, WeightedSum, in_words
 
 
 class NothingSelected(ValueError):
@@ -79,11 +79,11 @@ def _chosen(cells: Sequence[Cell], found: Sequence[Found], students: Sequence[in
         case PaperRule(factor=factor):
             plain = found[standard_distillation(cells, found)].average
             floor = plain.mean - factor * (plain.se or 0.0)
-            return _above(cells, found, students, _average, floor, _robust, "an average accuracy on validation of")
+            return _above(cells, found, students, _average, floor, _robust, rule)
         case RobustAbove(average_floor=floor):
-            return _above(cells, found, students, _average, floor, _robust, "an average accuracy on validation of")
+            return _above(cells, found, students, _average, floor, _robust, rule)
         case AverageAbove(robust_floor=floor):
-            return _above(cells, found, students, _robust, floor, _average, "a robust metric on validation of")
+            return _above(cells, found, students, _robust, floor, _average, rule)
         case WeightedSum(weight=weight):
             return _best(cells, found, students, lambda each: weight * _robust(each) + (1 - weight) * _average(each))
         case BestRobust() | None:
@@ -115,15 +115,17 @@ def _above(
     floored: Merit,
     floor: float,
     merit: Merit,
-    words: str,
+    rule: Rule,
 ) -> int:
     """The best among those that reach a floor."""
     enough = [position for position in members if floored(found[position]) >= floor]
     if not enough:
         nearest = _best(cells, found, members, floored)
+        metric = "a robust metric" if floored is _robust else "an average accuracy"
         raise NothingSelected(
-            f"no student reaches {words} {100 * floor:.1f} %; nearest is {cells[nearest].runs[0].folder_name} "
-            f"with {100 * floored(found[nearest]):.1f} %"
+            f"no student reaches {metric} on validation of {100 * floor:.1f} %; nearest is "
+            f"{cells[nearest].runs[0].folder_name} with {100 * floored(found[nearest]):.1f} %; "
+            f"the rule {rule.rule} wants the {in_words(rule)}"
         )
     return _best(cells, found, enough, merit)
 
