@@ -13,7 +13,7 @@ from evendistill.distillation.predictors import NAMES, predictors
 from evendistill.distillation.reference import joint_reference
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.ranking import Ranking, as_json, rank
-from evendistill.experiments.report.diagnosis import WORDS, print_ranking
+from evendistill.experiments.report.diagnosis import SIGN, WHICH_WAY, WORDS, print_ranking
 from evendistill.experiments.report.teachers import _section
 from evendistill.experiments.results import summarise
 from evendistill.experiments.sources import read_source
@@ -145,10 +145,13 @@ def test_too_few_teachers_have_no_interval(ranking, capsys, monkeypatch):
     told = as_json(ranking)
     assert told["correlations"]["calibration"]["lower"] is told["within"]["1"]["calibration"]["upper"] is None
     assert told["correlations"]["calibration"]["value"] is not None
-    assert "(too few teachers for an interval)" in _section(told)
+    assert "(too few teachers to say anything)" in _section(told)
     print_ranking(ranking)
     shown = capsys.readouterr().out
-    assert "too few teachers (3) for an interval; the order may well be chance" in shown
+    lines = shown.splitlines()
+    assert "3 teachers are too few: signs may well be chance, and say nothing yet" in lines
+    for said in (WHICH_WAY, SIGN):
+        assert said in lines, "in one line of 80 columns"
     assert " to +" not in shown
     monkeypatch.setattr("evendistill.experiments.ranking.LEAST_FOR_INTERVAL", 3)
     print_ranking(ranking)

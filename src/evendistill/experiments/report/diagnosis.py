@@ -22,6 +22,9 @@ WORDS = {
     "average_accuracy": "average accuracy",
 }
 
+WHICH_WAY = "a term and a risk are better the lower they are, accuracies the higher"  # in 80 columns, as the next
+SIGN = "+1: who is ranked best has the best student, and so on down; -1: the worst one"
+
 
 def print_diagnosis(found: dict[str, Any]) -> None:
     """Print the calibration of each class of one teacher, or a line a teacher of several."""
@@ -88,6 +91,7 @@ def print_ranking(ranking: Ranking) -> None:
         numbers = f"{-known.calibration:.3f}", f"{-known.shifted_risk:.3f}", f"{100 * known.worst_class_accuracy:.1f}"
         grid.add_row(escape(each.teacher), f"{each.temperature:g}", *numbers, student)
     console.print(grid)
+    console.print(WHICH_WAY)
     if not ranking.correlations:
         console.print("fewer than three teachers have finished robust students, so no predictor can be judged")
         return
@@ -100,8 +104,9 @@ def print_ranking(ranking: Ranking) -> None:
             trained = trained.partition(" (")[0]
         judged.add_row(WORDS[name], _said(found, with_interval=ranking.too_few is None), trained, *apart)
     console.print(judged)
+    console.print(SIGN, highlight=False)
     if ranking.too_few is not None:
-        console.print(f"too few teachers ({ranking.too_few}) for an interval; the order may well be chance")
+        console.print(f"{ranking.too_few} teachers are too few: signs may well be chance, and say nothing yet")
     if any(each.is_mended for each in ranking.teachers):
         console.print("mended teachers look better here than they are: the same examples made them and judge them")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evendistill.data.wording import shown
-from evendistill.experiments.report.diagnosis import WORDS
+from evendistill.experiments.report.diagnosis import SIGN, WORDS
 from evendistill.experiments.report.html import lines
 from evendistill.experiments.report.table import Table
 from evendistill.experiments.results import Estimate
@@ -53,7 +53,8 @@ def _section(told: dict[str, Any]) -> str:
         "<p>The smaller its calibration term, the better the teacher should be (Theorem 2); whether it was:</p>",
     ]
     parts += [lines([*head, "its robust student's worst class %"], body)]
-    parts += [lines(["ranking teachers by", "Spearman with the student's worst class"], said)] if said else []
+    if said:
+        parts += [lines(["ranking teachers by", "Spearman with the student's worst class"], said), f"<p>{SIGN}.</p>"]
     return "".join(parts)
 
 
@@ -69,5 +70,5 @@ def _correlation(found: dict[str, float | None]) -> str:
     if value is None or math.isnan(value):
         return "no order"
     if lower is None or upper is None:
-        return f"{value:+.2f} (too few teachers for an interval)"
+        return f"{value:+.2f} (too few teachers to say anything)"
     return f"{value:+.2f} ({lower:+.2f} to {upper:+.2f})"
