@@ -82,6 +82,7 @@ def test_the_network_of_the_caller_is_not_touched_and_the_code_on_the_card_runs(
     first, second = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
     monkeypatch.chdir(folder)
     exec(first, {})
+    assert "# network_of_the_same_kind is yours to make, as before training" in second
     exec(second, {"network_of_the_same_kind": Small()})
     label = network(torch.zeros(1, 5)).argmax().item()
     assert capsys.readouterr().out == f"['{label}']\ntensor([{label}])\n"

@@ -38,10 +38,14 @@ ON_TORCH = """import torch
 
 from evendistill.experiments.export.load import load_exported
 
-network = load_exported("."{more})
+{note}network = load_exported("."{more})
 with torch.no_grad():
     print(network(torch.zeros({shape}, dtype=torch.{dtype})).argmax(dim=1))
 """
+OF_THE_SAME_KIND = {
+    "note": "# network_of_the_same_kind is yours to make, as before training: Net(...); the weights go into a copy\n",
+    "more": ", network=network_of_the_same_kind",
+}
 
 
 def card(run: Finished, config: dict[str, Any], agreement: Agreement, *, license_name: str) -> str:
@@ -153,7 +157,7 @@ def _use(config: dict[str, Any], agreement: Agreement) -> str:
     kind = "inputs" if told["range"] is None else "images with pixels in [0, 1], channels first"
     view = "" if config["view"] is None else " Window, normalisation and size that the network wants are in the graph."
     own = _innermost(config["network"])["kind"] in OTHERS
-    torch_code = ON_TORCH.format(**values, more=", network=network_of_the_same_kind" if own else "")
+    torch_code = ON_TORCH.format(**values, **(OF_THE_SAME_KIND if own else {"note": "", "more": ""}))
     size, classes = ", ".join(map(str, told["shape"])), len(config["class_names"])
     return (
         f"It takes {kind}, `(B, {size})` {told['dtype']}, as `evendistill.load_data` gives them, and gives scores "

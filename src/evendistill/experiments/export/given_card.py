@@ -6,7 +6,7 @@ import yaml
 
 from evendistill.data.wording import one_line, shown
 from evendistill.experiments.export.agreement import Agreement
-from evendistill.experiments.export.card import LICENCE_UNKNOWN, ON_ONNX, ON_TORCH
+from evendistill.experiments.export.card import LICENCE_UNKNOWN, OF_THE_SAME_KIND, ON_ONNX, ON_TORCH
 from evendistill.experiments.export.feeding import fed_with
 from evendistill.experiments.export.metadata import TASKS
 from evendistill.experiments.export.numbers import average, recall, worst
@@ -40,7 +40,7 @@ def given_card(found: dict[str, Any], config: dict[str, Any], agreement: Agreeme
         "## How to use it\n",
         f"It takes {fed_with(config)}. The largest score names the class, in the order of the table.\n",
         f"```python\n{ON_ONNX.format(**values)}```\n",
-        f"```python\n{ON_TORCH.format(**values, more=', network=network_of_the_same_kind')}```\n",
+        f"```python\n{ON_TORCH.format(**values, **OF_THE_SAME_KIND)}```\n",
         f"On {agreement.examples} of the examples the ONNX file gave the scores of the network to within "
         f"{agreement.relative:.1e} of their scale.\n",
     ]
