@@ -1,5 +1,6 @@
 """Every guide runs from top to bottom, in an empty folder: its Python, its recipes, its commands, its printed words."""
 
+import json
 import os
 import re
 import subprocess
@@ -23,6 +24,7 @@ NEEDS = {  # guide: module, and the extra that brings it
     "trackers": ("tensorboard", "tensorboard"),
 }
 NUMBER = re.compile(r"-?\d+\.\d+")
+LEARNT = 0.3  # in the worst class, by the best of a recipe's networks
 APART = 0.25  # other machines round otherwise, and small networks fall elsewhere
 
 
@@ -92,6 +94,8 @@ def test_it_runs_from_top_to_bottom(guide, empty_folder, capsys):
                 commands(block.code)
             case "text":  # what the Python before it printed
                 same_words(capsys.readouterr().out, block.code)
+    found = [json.loads(path.read_text())["worst_class_accuracy"] for path in empty_folder.glob("runs/*/test.json")]
+    assert max(found, default=1.0) > LEARNT, "what the recipe of this guide trains is of no use"
 
 
 def test_what_the_trackers_of_the_guide_are_told(monkeypatch):
