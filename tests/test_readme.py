@@ -84,9 +84,26 @@ def test_its_recipe_of_images_is_made_of_fields_that_there_are(tmp_path):
     assert read_recipe(tmp_path / "images.yaml").view is not None
 
 
-def test_every_file_it_names_is_there():
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README.read_text(encoding="utf-8")):
-        assert (README.parent / target).exists(), target
+def test_every_file_and_section_it_names_is_there():
+    text = README.read_text(encoding="utf-8")
+    sections = {f"#{title.lower().replace(' ', '-')}" for title in re.findall(r"^##+ (.+)$", text, flags=re.MULTILINE)}
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert target in sections or (README.parent / target).exists(), target
+
+
+def test_use_comes_before_results():
+    titles = re.findall(r"^## (.+)$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    use, results = ("Two commands", "On your own data", "Fifteen lines", "Recipes"), titles.index("What we measured")
+    assert tuple(titles[:4]) == use
+    assert titles[results:] == ["What we measured", "Speed", "Citing"]
+
+
+def test_the_numbers_under_its_picture_are_the_committed_ones():
+    committed = (README.parent / "results/digits-lt/table.md").read_text(encoding="utf-8")
+    found = re.findall(r"\d+\.\d ± \d\.\d", README.read_text(encoding="utf-8").split("\n## ")[0])
+    assert len(found) == 2
+    for each in found:
+        assert f"| {each} (" in committed
 
 
 def test_its_table_of_methods_is_the_committed_one():

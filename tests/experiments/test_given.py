@@ -49,7 +49,7 @@ def trained(**told: Any) -> ed.Result:
 def test_a_result_becomes_files_that_give_its_scores(tmp_path, iterate):
     recipe = ed.Recipe(epochs=1, batch_size=10, iterate=iterate, update_every=1)
     result = trained(objective=ed.Robust(), recipe=recipe)
-    done = ed.export(result, HELD_OUT, to=tmp_path / "shipped", class_names=NAMES)
+    done = ed.export(result, HELD_OUT, to=tmp_path / "shipped", class_names=tuple(NAMES))
     assert sorted(done.files) == ["README.md", "config.json", "model.onnx", "model.safetensors"]
     expected = result.scores(HELD_OUT)
     session = onnxruntime.InferenceSession(done.folder / "model.onnx")
