@@ -31,7 +31,9 @@ def test_a_click_on_a_point_shows_its_combination(opened, plain_page):
     widths = page.locator(".strips .track i").evaluate_all("all => all.map((each) => each.style.width)")
     assert [round(float(width.rstrip("%"))) for width in widths] == [90, 90, 90, 63]
     command = page.locator("#panel-command").inner_text()
-    assert re.fullmatch(r"evendistill export \S+-digits-balanced-from-standard-t3\S*-s0 --to exported", command)
+    assert re.fullmatch(
+        r"evendistill export \S+-digits-balanced-from-standard-t3\S*-s0 --to exported/[0-9a-f]{12}", command
+    )
     assert '"objective"' in page.locator("#panel-spec").text_content()
     assert page.locator("tr.shown th").inner_text() == "balanced student of a standard teacher"
 

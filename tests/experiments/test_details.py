@@ -131,7 +131,7 @@ def test_the_command_is_taken_by_a_shell_as_it_is_meant(sweep, folder):
     row = make_table(sweep).rows[0]
     runs = Path("/data") / folder
     words = shlex.split(export_command(row, runs))
-    assert words == ["evendistill", "export", str(runs / row.folders[0]), "--to", "exported"]
+    assert words == ["evendistill", "export", str(runs / row.folders[0]), "--to", f"exported/{row.cell.runs[0].hash}"]
 
 
 @example("</script><script>alert(1)</script><!--")

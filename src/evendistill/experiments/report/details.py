@@ -32,8 +32,9 @@ def _slides(row: Row, place: int | None) -> dict[str, Any]:
 
 
 def export_command(row: Row, runs: Path) -> str:
-    """What makes a student ready to be shipped."""
-    return f"evendistill export {shlex.quote(str(runs / row.folders[0]))} --to exported"
+    """What makes a student ready to be shipped, in a folder of its own."""
+    run = row.cell.runs[0]
+    return f"evendistill export {shlex.quote(str(runs / run.folder_name))} --to exported/{run.hash}"
 
 
 def _of(row: Row, table: Table, runs: Path) -> dict[str, Any]:

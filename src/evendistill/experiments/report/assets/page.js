@@ -96,7 +96,7 @@
     find("slider-facts").textContent = `worst ${percent(told.robust[place])} %, average ${percent(told.average[place])} % `
       + (isOwn ? "on test: the combination itself" : "on test: of the same training, at another alpha");
     find("panel-recalls").replaceChildren(bars({ recalls: told.recalls[place] }));
-    find("panel-command").textContent = showing.command + (isOwn ? "" : ` --alpha ${alpha}`);
+    find("panel-command").textContent = showing.command + (isOwn ? "" : `-${alpha} --alpha ${alpha}`);
   }
 
   function show(position) {
