@@ -66,6 +66,15 @@ class Data:
         parts = (self.train.fingerprint(), self.validation.fingerprint(), self.test.fingerprint())
         return sha256("".join(parts).encode()).hexdigest()
 
+    def check_shapes(self) -> None:
+        """Raise ``ValueError`` unless inputs of all splits have one shape: what pools its pixels would take any."""
+        first = self.train.shape
+        for name, examples in (("validation", self.validation), ("test", self.test)):
+            if examples.shape != first:
+                told = " and ".join(" x ".join(map(str, shape)) for shape in (first, examples.shape))
+                hint = "of images, resize in view makes it one"
+                raise ValueError(f"inputs of train and {name} must have one shape, got {told}; {hint}")
+
     def to(self, device: torch.device) -> "Data":
         """The same examples with what can be held there on ``device``."""
         train, validation, test = self.train.to(device), self.validation.to(device), self.test.to(device)

@@ -75,6 +75,11 @@ class ArrayDataset(Dataset[Item]):
     def __getitem__(self, row: int) -> Item:
         return item(self.inputs[row], self.labels, self.groups, row)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input."""
+        return tuple(self.inputs.shape[1:])
+
     def batches(self, rows: Sequence[Tensor], draws: Sequence[Tensor] | None = None) -> Iterator[Tensor]:
         """The inputs of each batch of row numbers ``(B,)``, in turn, as they are."""
         for batch in rows:

@@ -53,6 +53,11 @@ class ImageDataset(Dataset[Item]):
         return item(next(self.batches([rows]))[0], self.labels, self.groups, row)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """``(C, h, w)`` of one input, as a network sees it."""
+        return (self.images.shape[1], *self.view.seen(*self._size))
+
+    @property
     def padded(self) -> Tensor:
         """``(N, H, W, C)`` on the device, with the border of the view: made once, read by every batch."""
         if self._padded is None:

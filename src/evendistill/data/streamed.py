@@ -127,6 +127,11 @@ class StreamedImages(Dataset[Item]):
         image = self.reader.read(row % len(self)).unsqueeze(0)  # here: a process for one image would cost more
         return item(self._inputs(image, self.view.middle(1, *self._size))[0], self.labels, self.groups, row)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(C, h, w)`` of one input, as a network sees it."""
+        return (self._channels, *self.view.seen(*self._size))
+
     def batches(self, rows: Sequence[Tensor], draws: Sequence[Tensor] | None = None) -> Iterator[Tensor]:
         """The window in the middle of each image in batches of row numbers ``(B,)``, or the windows that were drawn."""
         chunks = middles(self.view, rows, *self._size, self._device) if draws is None else draws

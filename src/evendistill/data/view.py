@@ -61,6 +61,10 @@ class View:
             raise ValueError(f"crop {self.crop} is larger than images of {height} x {width} with pad {self.pad}")
         return self.crop, self.crop
 
+    def seen(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of what a network sees of stored images of this size."""
+        return self.window(height, width) if self.resize is None else (self.resize, self.resize)
+
     def draws(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
         """Where each of ``count`` training images is cut and whether it is mirrored: ``(count, 3)`` top, left, flip."""
         window_height, window_width = self.window(height, width)

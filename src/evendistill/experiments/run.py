@@ -1,15 +1,13 @@
 """The wiring room: a frozen spec becomes data, network, problem and a finished folder; specs are read nowhere below."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from evendistill.data.datasets import Data, load_data
-from evendistill.data.view import View
+from evendistill.data.datasets import Data
 from evendistill.distillation.asking import asked
 from evendistill.distillation.brought import tried
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
@@ -26,8 +24,10 @@ from evendistill.experiments.objectives import (
     TrainedObjective,
 )
 from evendistill.experiments.results import FRONTIER, PREDICTIONS
-from evendistill.experiments.spec import OwnSpec, RunSpec, TimmSpec
+from evendistill.experiments.sources import seen
+from evendistill.experiments.spec import DataSpec, OwnSpec, RunSpec, TimmSpec, ViewSpec
 from evendistill.maths.margins import margins_of_classes
+from evendistill.maths.simplex import are_probabilities
 from evendistill.models.conditioned import Conditioned
 from evendistill.models.ranks import Ranks
 from evendistill.objectives.adaptive import AdaAlpha, AdaMargin
@@ -69,8 +69,7 @@ def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
     if Ranks.here().agreed(folder.finished):
         return folder
     device = device_here()
-    view = None if spec.view is None else View(**spec.view.model_dump())
-    data = _data(view, device, **spec.data.model_dump())
+    data = _data(spec.data.model_dump_json(), spec.view and spec.view.model_dump_json(), device)
     names = (data.class_names, data.group_names)
     task = Task(data.train, data.validation, names[0], device, spec.training.sampler, spec.grouping, names[1])
     if spec.mend is not None:
@@ -108,12 +107,13 @@ def device_here() -> torch.device:
 
 
 @lru_cache(maxsize=2)  # a worker trains many runs on one data set
-def _data(view: View | None, device: torch.device, **told: Any) -> Data:  # noqa: ANN401 - what load_data takes
-    data = load_data(**told)
-    return (data if view is None else data.viewed(view)).to(device)
+def _data(told: str, view: str | None, device: torch.device) -> Data:
+    seen_by = None if view is None else ViewSpec.model_validate_json(view)
+    return seen(DataSpec.model_validate_json(told), seen_by).to(device)
 
 
-def _objective(spec: TrainedObjective) -> Description:
+def objective_of(spec: TrainedObjective) -> Description:
+    """The objective that a spec names."""
     match spec:
         case ObjectiveSpec(alpha=alpha, base=base, form=form):
             return TradeOff(alpha, base=base, form=form)
@@ -132,7 +132,9 @@ def _objective(spec: TrainedObjective) -> Description:
 def _tested(scores: Tensor, task: Task, data: Data) -> dict[str, bytes]:
     """What a run says of the test set, and of which data."""
     margins = margins_of_classes(scores.double().softmax(dim=1), data.test.labels).tolist()
-    told = {"class_names": list(data.class_names), "margins": [known(margin) for margin in margins]}
+    told: dict[str, object] = {"class_names": list(data.class_names), "margins": [known(each) for each in margins]}
+    if are_probabilities(scores):
+        told["are_probabilities"] = True  # a network that ends in a softmax, which a report warns of
     test = findings(scores, data.test, task) | told
     predicted = {"predictions": scores.argmax(dim=1).int(), "labels": data.test.labels.int()}
     return {
@@ -146,10 +148,15 @@ def _told(data: Data, task: Task) -> bytes:
     return json_bytes({"fingerprint": data.fingerprint, "training_examples": task.class_counts.tolist()})
 
 
+def stops(alphas: Sequence[float]) -> list[float]:
+    """Where a frontier of these trade-offs, in their order, is measured: at each, and between them."""
+    low, high = alphas[0], alphas[-1]
+    return sorted({*alphas, *(round(low + (high - low) * part / STOPS, 6) for part in range(STOPS + 1))})
+
+
 def _frontier(model: Conditioned, task: Task, data: Data) -> dict[str, bytes]:
     """What a run of several trade-offs finds at each of them, and between them."""
-    low, high = model.alphas[0], model.alphas[-1]
-    alphas = sorted({*model.alphas, *(round(low + (high - low) * part / STOPS, 6) for part in range(STOPS + 1))})
+    alphas = stops(model.alphas)
     networks = {alpha: model.at(alpha) for alpha in alphas}
     found = {
         split: [findings(scores_of(each, examples), examples, task) for each in networks.values()]
@@ -175,7 +182,7 @@ def _mended(spec: RunSpec, task: Task, data: Data, runs: Path) -> Turns[Mapping[
 
 
 def _problem(spec: RunSpec, task: Task, data: Data, runs: Path) -> Problem:
-    objective, step_size = _objective(spec.objective), spec.training.multiplier_step
+    objective, step_size = objective_of(spec.objective), spec.training.multiplier_step
     if spec.teacher is None or spec.listening is None:
         return true_problem(task, objective, step_size=step_size)
     listening = Distillation(

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from evendistill.data.datasets import Data, load_data
+from evendistill.data.view import View
 from evendistill.distillation.teacher import cache_file_name
 from evendistill.experiments.arrays import read_scores
 from evendistill.experiments.in_python import refuse_folder_of_python
-from evendistill.experiments.spec import DataSpec
+from evendistill.experiments.spec import DataSpec, ViewSpec
 from evendistill.storage.files import read_json
 from evendistill.storage.tensors import read_sealed
 
@@ -107,6 +108,18 @@ def check_finished(path: Path) -> None:
 def loaded(spec: DataSpec) -> Data:
     """The data of a spec."""
     return _loaded(spec.model_dump_json())
+
+
+def seen(spec: DataSpec, view: ViewSpec | None) -> Data:
+    """The data of a spec as a network sees them; nobody keeps them.
+
+    Raises:
+        ValueError: if they cannot be loaded, are no images and there is a view, or splits differ in shape.
+    """
+    data = load_data(**spec.model_dump())
+    data = data if view is None else data.viewed(View(**view.model_dump()))
+    data.check_shapes()
+    return data
 
 
 @lru_cache(maxsize=1)  # teachers that are compared share their data

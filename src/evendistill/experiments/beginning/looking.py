@@ -48,6 +48,7 @@ def look(
     told = {"source": _lasting(source), "imbalance": imbalance, **columns, "image_size": image_size or size}
     told = {name: value for name, value in told.items() if value is not None}
     data = load_data(**told)
+    data.check_shapes()
     parts = {
         name: _part(origin, examples, data)
         for (name, examples), origin in zip(_examples(data).items(), origins, strict=True)
