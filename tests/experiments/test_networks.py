@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from evendistill.experiments.networks import made
+from evendistill.experiments.results import has_probabilities
 from evendistill.experiments.run import train_run
 from evendistill.experiments.spec import OwnSpec, RunSpec
 from evendistill.training.turns import drained
@@ -110,5 +111,9 @@ def test_an_own_network_with_a_softmax_is_warned_of(tmp_path, monkeypatch):
 
     monkeypatch.setitem(vars(sys.modules["their_nets"]), "Soft", Soft)
     with warnings.catch_warnings(record=True, action="always") as caught:
-        drained(train_run(spec({"kind": "own", "path": "their_nets:Soft"}, objective="balanced"), tmp_path))
+        soft = spec({"kind": "own", "path": "their_nets:Soft"}, objective="balanced")
+        drained(train_run(soft, tmp_path))
     assert len([each for each in caught if "drop the softmax" in str(each.message)]) == 1
+    plain = spec({"kind": "own", "path": "their_nets:Flat"}, objective="balanced")
+    drained(train_run(plain, tmp_path))
+    assert [has_probabilities(run, tmp_path) for run in (soft, plain)] == [True, False]

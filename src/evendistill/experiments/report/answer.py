@@ -71,11 +71,17 @@ def answer(table: Table) -> str:
 def _title(table: Table) -> str:
     chosen = table.selected
     if chosen is None:
-        return "It all fits together" if table.is_smoke else "No student to ship"
+        return _without_choice(table)
     if chosen.validation.robust.mean == 0:
         return f"No student to ship yet: the {chosen.title} comes nearest"
     better = f", or the {table.rival.title}" if table.rival else ""
     return f"Ship the {chosen.title}{better}"
+
+
+def _without_choice(table: Table) -> str:
+    if not table.is_smoke:
+        return "No student to ship"
+    return "It does not fit together" if table.softmaxes else "It all fits together"
 
 
 def who(table: Table) -> list[str]:

@@ -7,7 +7,7 @@ from evendistill.data.wording import shown
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.derive import is_smoke
 from evendistill.experiments.frontier import pareto_front
-from evendistill.experiments.results import Found, interval_of, judged, read_split, summarise
+from evendistill.experiments.results import Found, has_probabilities, interval_of, judged, read_split, summarise
 from evendistill.experiments.rules import Rule
 from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, rival, select
 from evendistill.experiments.sweep import Sweep
@@ -86,6 +86,7 @@ class Table:
         interval: of the least test recall of the student to ship, which is one run; None where there is none.
         matched: whether each student learns from the teacher of its own seed.
         is_smoke: whether it is a trial of seconds, whose numbers mean nothing.
+        softmaxes: of a trial, whose networks end in a softmax: "teacher", "student".
     """
 
     name: str
@@ -104,6 +105,7 @@ class Table:
     rival: Row | None = None
     epochs: int = 0
     is_smoke: bool = False
+    softmaxes: tuple[str, ...] = ()
 
     @property
     def selected(self) -> Row | None:
@@ -179,11 +181,18 @@ def make_table(sweep: Sweep) -> Table:
         why_not=why_not,
         rival=None if chosen is None or other is None else row(other),
         is_smoke=is_trial,
+        softmaxes=_softmaxes(sweep) if is_trial else (),
         epochs=sweep.epochs(),
         interval=None
         if chosen is None
         else interval_of(judged(read_split(sweep.cells[chosen].runs[0], sweep.runs, "test"))),
     )
+
+
+def _softmaxes(sweep: Sweep) -> tuple[str, ...]:
+    """Whose scores are probabilities."""
+    found = [cell for cell in sweep.cells if any(has_probabilities(run, sweep.runs) for run in cell.runs)]
+    return tuple(sorted({"teacher" if cell.student is None else "student" for cell in found}, reverse=True))
 
 
 def _efficient_within_methods(rows: list[Row]) -> tuple[Row, ...]:
@@ -222,7 +231,8 @@ def to_ship(table: Table) -> str:
     """Which run to ship."""
     chosen = table.selected
     if table.is_smoke:
-        return "To train it in earnest, run the recipe without --smoke."
+        first = "drop the softmax first, then " if table.softmaxes else ""
+        return f"To train it in earnest, {first}run the recipe without --smoke."
     if chosen is None or chosen.cell.listening is None:
         return "There is no student to ship."
     if chosen.validation.robust.mean == 0:
