@@ -232,6 +232,8 @@ def test_a_misspelt_needed_field_is_called_misspelt_rather_than_missing(write_re
         (["teachers", "network"], "mlp", "must be a mapping of fields, such as {kind: mlp}, got 'mlp'; a network"),
         (["students", "objectives"], ["fancy"], "students.objectives.0: must be one of standard, balanced"),
         (["students", "objectives"], [{"kind": "fancy"}], "students.objectives.0: kind must be one of trade-off"),
+        (["students", "objectives"], [{"alphas": [0, 1]}], "stands without a list around it: {alphas: [0, 0.5"),
+        (["students", "objectives"], ["robust", {"alphas": [0]}], "students.objectives: a mapping of alphas stands"),
         (["selection"], {"rule": "best"}, "selection: rule must be one of paper, best-robust, weighted-sum"),
         (["robust_k"], 0, "robust_k: must be at least 1, got 0"),
         (["seeds"], 0, "seeds: must be a list or a count from 1 to 1000, got 0"),

@@ -1,5 +1,6 @@
 """What a recipe may name as an objective or as a method: strict, frozen, with one spelling each."""
 
+import reprlib
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -11,6 +12,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+MOST_CHOICES = 1000  # of one kind; each is compared with each
 Conditioning = Literal["scale-and-bias", "scale", "bias", "layer", "film"]
 CORNERS = {"standard": (0.0, "standard"), "balanced": (0.0, "balanced"), "robust": (1.0, "balanced")}
 
@@ -157,6 +159,25 @@ def _kind(value: Any) -> str:  # noqa: ANN401 - whatever a recipe says
 
 def _from_name(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
     return NAMES.get(value, value) if isinstance(value, str) else value
+
+
+def crossed(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
+    """A mapping of alphas and bases is short for all their combinations."""
+    if isinstance(value, list) and any(isinstance(each, dict) and "alphas" in each for each in value):
+        raise ValueError(
+            f"a mapping of alphas stands without a list around it: {{alphas: [0, 0.5, 1]}}, got {reprlib.repr(value)}"
+        )
+    if not isinstance(value, dict):
+        return value
+    if not {"alphas"} <= set(value) <= {"alphas", "bases"}:
+        raise ValueError(f"must be a list, or a mapping of alphas and bases, got {reprlib.repr(value)}")
+    alphas, bases = value["alphas"], value.get("bases", ["balanced"])
+    if not isinstance(alphas, list) or not isinstance(bases, list):
+        raise ValueError(f"alphas and bases must be lists, got {reprlib.repr(value)}")
+    if len(alphas) * len(bases) > MOST_CHOICES:
+        raise ValueError(f"at most {MOST_CHOICES} combinations, got {len(alphas)} alphas and {len(bases)} bases")
+    every = [{"alpha": alpha, "base": base} for base in bases for alpha in alphas]
+    return [each for position, each in enumerate(every) if each["alpha"] != 1 or position < len(alphas)]
 
 
 _Named = (

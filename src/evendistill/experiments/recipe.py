@@ -17,9 +17,9 @@ from pydantic import (
 from evendistill.experiments.mends import MENDS, NamedMend
 from evendistill.experiments.methods import Baselines, BaselineSpec
 from evendistill.experiments.mistakes import in_one_line
-from evendistill.experiments.objectives import AnyObjective, Conditioning, ObjectiveSpec, Spec
+from evendistill.experiments.objectives import MOST_CHOICES, AnyObjective, Conditioning, ObjectiveSpec, Spec, crossed
 from evendistill.experiments.published_numbers import read_published
-from evendistill.experiments.rules import RULES, BestRobust, HalvingSpec, Rule
+from evendistill.experiments.rules import RULES, BestRobust, HalvingSpec, PaperRule, Rule
 from evendistill.experiments.spec import (
     ConvnetSpec,
     DataSpec,
@@ -38,7 +38,6 @@ from evendistill.training.recipe import Recipe
 
 MOST_BYTES = 1 << 20
 MOST_SEEDS = 1000
-MOST_CHOICES = 1000  # of one kind; each is compared with each
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -49,26 +48,11 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _scale(value: Any) -> Any:  # noqa: ANN401 - whatever a recipe says
-    """A mapping of alphas and bases is short for all their combinations."""
-    if not isinstance(value, dict):
-        return value
-    if not {"alphas"} <= set(value) <= {"alphas", "bases"}:
-        raise ValueError(f"must be a list, or a mapping of alphas and bases, got {reprlib.repr(value)}")
-    alphas, bases = value["alphas"], value.get("bases", ["balanced"])
-    if not isinstance(alphas, list) or not isinstance(bases, list):
-        raise ValueError(f"alphas and bases must be lists, got {reprlib.repr(value)}")
-    if len(alphas) * len(bases) > MOST_CHOICES:
-        raise ValueError(f"at most {MOST_CHOICES} combinations, got {len(alphas)} alphas and {len(bases)} bases")
-    crossed = [{"alpha": alpha, "base": base} for base in bases for alpha in alphas]
-    return [each for position, each in enumerate(crossed) if each["alpha"] != 1 or position < len(alphas)]
-
-
 Shared = Literal[False, True, Conditioning, "costs"]
 Distinct = AfterValidator(_distinct)
 Some = Field(min_length=1, max_length=MOST_CHOICES, strict=False)
-Objectives = Annotated[tuple[ObjectiveSpec, ...], Some, Distinct, BeforeValidator(_scale)]
-AnyObjectives = Annotated[tuple[AnyObjective, ...], Some, Distinct, BeforeValidator(_scale)]
+Objectives = Annotated[tuple[ObjectiveSpec, ...], Some, Distinct, BeforeValidator(crossed)]
+AnyObjectives = Annotated[tuple[AnyObjective, ...], Some, Distinct, BeforeValidator(crossed)]
 Temperature = Annotated[float, Field(gt=0)]
 Temperatures = Annotated[tuple[Temperature, ...], Some, Distinct]
 Labels = Annotated[tuple[Literal["teacher", "true"], ...], Some, Distinct]
@@ -179,6 +163,24 @@ class GridSpec(Spec):
         if students is not None and students.shared not in (False, "costs") and students.feature_weight:
             raise ValueError(f"shared needs feature_weight 0, got {students.feature_weight:g}")
         return self
+
+    @model_validator(mode="after")
+    def _paper_has_its_standard(self) -> Self:
+        if isinstance(self.selection, PaperRule) and self.students is not None and not self._has_standard:
+            raise ValueError(
+                "selection paper compares with the standard student of the standard teacher, which is not among these; "
+                "add standard to teachers and students, standard-distillation to baselines, or take {rule: best-robust}"
+            )
+        return self
+
+    @property
+    def _has_standard(self) -> bool:
+        """Whether standard distillation is among what is trained."""
+        sides = (self.teachers.objectives, self.students.objectives if self.students else ())
+        in_grid = all("standard" in [each.name for each in side] for side in sides)
+        return (in_grid and self.students is not None and self.students.teacher == "each") or any(
+            (each.kind, each.teacher.name) == ("standard-distillation", "standard") for each in self.baselines
+        )
 
     @field_validator("published")
     @classmethod
