@@ -185,6 +185,17 @@ def test_an_export_that_cannot_take_its_place_puts_the_old_one_back(shipped, mon
     assert left(folder.parent) == ["runs", "shipped"]
 
 
+def test_an_error_names_the_folder_that_was_asked_for(tmp_path):
+    shipped = tmp_path / "shipped"
+    with pytest.raises(FileNotFoundError) as caught, place.written_whole(shipped) as temporary:
+        (temporary / "nowhere" / "file").write_bytes(b"")
+    assert caught.value.filename == str(shipped)
+    (tmp_path / "file").touch()
+    told = f"{tmp_path / 'file' / 'shipped'} cannot be written: {tmp_path / 'file'} is a file; --to writes elsewhere"
+    with pytest.raises(ValueError, match=told), place.written_whole(tmp_path / "file" / "shipped"):
+        pass
+
+
 def test_a_folder_that_holds_anything_else_is_left_alone(evendistill, shipped):
     folder, here = shipped[0], shipped[0].parent
     run = run_of(here, "digits-standard")

@@ -29,6 +29,13 @@ def _main() -> None:
     except (ValueError, FloatingPointError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if os.environ.get("EVENDISTILL_TRACEBACK"):
             raise
-        fail(str(error), 2)
+        fail(_in_words(error), 2)
     except OSError as error:
-        fail(str(error), 2 if error.errno == errno.EROFS else 1)
+        fail(_in_words(error), 2 if error.errno == errno.EROFS else 1)
+
+
+def _in_words(error: Exception) -> str:
+    """What an error says; of the system's, without its number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from evendistill.storage import places
 from evendistill.storage.files import read_json
 
 CONFIG = "config.json"
@@ -34,7 +35,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def check_place(to: Path) -> None:
-    """Raise ``ValueError`` if what lies there already is anything but an earlier export."""
+    """Raise ``ValueError`` if it cannot be written, or what lies there already is anything but an earlier export."""
+    places.check_place(to.parent, instead="--to writes elsewhere", shown=to)
     if not to.exists():
         return
     if not to.is_dir():
@@ -55,17 +57,19 @@ def written_whole(to: Path) -> Iterator[Path]:
     Raises:
         ValueError: as :func:`check_place`.
     """
-    to = to.resolve()
-    check_place(to)
+    asked, to = to, to.resolve()
+    check_place(asked)
     to.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(to)
-    temporary.mkdir()
     try:
+        temporary.mkdir()
         yield temporary
-        check_place(to)
+        check_place(asked)
         _put(temporary, to)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError) and str(error.filename).startswith(str(temporary)):
+            error.filename = str(asked)  # nobody knows the other name
         raise
 
 
