@@ -1,4 +1,8 @@
-"""Runs that fail before they have a folder of their own: the cause is kept and shown, and may be cleaned away."""
+"""Runs that fail before they have a folder of their own: the cause is kept and shown, and may be cleaned away.
+
+What a command can find by itself it finds before anything is trained; so here all is well when it looks, and no longer
+so where the runs are trained, as on another machine.
+"""
 
 import json
 import os
@@ -6,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 RECIPE = """
@@ -22,11 +27,20 @@ students:
 seeds: 1
 """
 NETWORK = """
+import os
 import torch
 
-def network(num_classes):
-    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))
+def network(num_classes, width=None):
+    if "LOOKED" in os.environ:
+        LATER
+    else:
+        os.environ["LOOKED"] = "yes"
+        FIRST
+    last = torch.nn.Linear(width, num_classes) if width else torch.nn.LazyLinear(num_classes)
+    return torch.nn.Sequential(torch.nn.Flatten(), last)
 """
+NOT_IMPORTABLE = "from evendistill.models.own import imported; imported('no_such:network')"
+CAUSE = "'no_such:network': no_such cannot be imported"
 
 
 @pytest.fixture
@@ -44,10 +58,17 @@ def _path(folder):
     return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-def write(folder: Path, data: str = "digits", network: str | None = NETWORK) -> None:
+def _folder(folder: Path) -> str:
+    """Of the only run that failed."""
+    (mark,) = folder.glob("runs/*/FAILED")
+    return mark.parent.name
+
+
+def write(folder: Path, later: str = "pass", first: str = "pass", data: str = "digits") -> None:
     (folder / "early.yaml").write_text(RECIPE.replace("DATA", data))
-    if network is not None:
-        (folder / "early_net.py").write_text(network)
+    (folder / "early_net.py").write_text(NETWORK.replace("LATER", later).replace("FIRST", first))
+    labels = np.arange(100) % 10
+    np.savez(folder / "digits.npz", x=np.eye(10, 64, dtype=np.float32)[labels].reshape(-1, 1, 8, 8), y=labels)
 
 
 def told(evendistill):
@@ -57,17 +78,20 @@ def told(evendistill):
 
 
 @pytest.mark.parametrize(
-    ("data", "network", "cause"),
+    ("trouble", "cause"),
     [
-        ("digits", None, "'early_net:network': early_net cannot be imported"),
-        ("digits", NETWORK.replace("64,", "63,"), "mat1 and mat2 shapes cannot be multiplied"),
-        ("./nowhere", NETWORK, "./nowhere: there is no such file or folder"),
+        ({"later": NOT_IMPORTABLE}, CAUSE),
+        ({"later": "width = 63"}, "mat1 and mat2 shapes cannot be multiplied"),
+        (
+            {"data": "./digits.npz", "first": "os.remove('digits.npz')"},
+            "./digits.npz: there is no such file or folder",
+        ),
     ],
     ids=["not importable", "of another width", "no data"],
 )
 @pytest.mark.parametrize("engine", [("--jobs", "1"), ("--pack", "2")], ids=" ".join)
-def test_the_cause_is_shown_and_it_is_not_tried_again_by_itself(evendistill, tmp_path, data, network, cause, engine):
-    write(tmp_path, data, network)
+def test_the_cause_is_shown_and_it_is_not_tried_again_by_itself(evendistill, tmp_path, trouble, cause, engine):
+    write(tmp_path, **trouble)
     first = evendistill("run", "early.yaml", *engine)
     assert cause in first.stderr
     states, (note,) = told(evendistill)
@@ -75,14 +99,15 @@ def test_the_cause_is_shown_and_it_is_not_tried_again_by_itself(evendistill, tmp
     assert cause in note
     assert "\n" not in note
     assert cause in " ".join(evendistill("status", "runs").stdout.split())
+    write(tmp_path, data=trouble.get("data", "digits"))
     again = evendistill("run", "early.yaml", *engine)
     assert again.returncode == first.returncode != 0
     assert "what has failed before was not tried again; --retry-failed does that" in again.stderr
-    assert note in again.stderr
+    assert f"failed earlier: {_folder(tmp_path)}: {note}" in again.stderr
 
 
 def test_it_is_tried_again_if_that_is_asked_for(evendistill, tmp_path):
-    write(tmp_path, network=None)
+    write(tmp_path, NOT_IMPORTABLE)
     evendistill("run", "early.yaml", "--jobs", "1")
     write(tmp_path)
     done = evendistill("run", "early.yaml", "--jobs", "1", "--retry-failed")
@@ -90,8 +115,16 @@ def test_it_is_tried_again_if_that_is_asked_for(evendistill, tmp_path):
     assert told(evendistill) == (["finished", "finished"], [])
 
 
+def test_a_trial_tries_again_what_failed(evendistill, tmp_path):
+    write(tmp_path, NOT_IMPORTABLE)
+    assert CAUSE in evendistill("run", "early.yaml", "--smoke", "--jobs", "1").stderr
+    write(tmp_path)
+    done = evendistill("run", "early.yaml", "--smoke", "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+
+
 def test_it_may_be_cleaned_away(evendistill, tmp_path):
-    write(tmp_path, network=None)
+    write(tmp_path, NOT_IMPORTABLE)
     evendistill("run", "early.yaml", "--jobs", "1")
     (found,) = json.loads(evendistill("clean", "runs", "--yes", "--json").stdout)["removed"]
     assert found["kind"] == "failed"
@@ -106,16 +139,16 @@ def test_a_cut_off_run_that_cannot_go_on_says_why_and_keeps_what_it_has(evendist
     for folder in (teacher, student):
         (folder / "DONE").unlink()
     (teacher / "checkpoint.pt").write_bytes(b"as far as it came")
-    (tmp_path / "early_net.py").unlink()
+    write(tmp_path, NOT_IMPORTABLE)
     evendistill("run", "early.yaml", "--jobs", "1")
     states, (note,) = told(evendistill)
     assert states == ["failed", "cut off"]
-    assert "cannot be imported" in note
+    assert CAUSE in note
     assert (teacher / "checkpoint.pt").read_bytes() == b"as far as it came"
 
 
 def test_processes_that_share_a_run_keep_its_cause_too(evendistill, tmp_path):
-    write(tmp_path, network=None)
+    write(tmp_path, NOT_IMPORTABLE)
     (tmp_path / "early.yaml").write_text(
         (tmp_path / "early.yaml").read_text().replace("epochs: 1", "epochs: 1, processes: 2")
     )
@@ -126,4 +159,4 @@ def test_processes_that_share_a_run_keep_its_cause_too(evendistill, tmp_path):
     assert done.returncode == 1
     states, (note,) = told(evendistill)
     assert states == ["failed"]
-    assert "early_net cannot be imported" in note
+    assert CAUSE in note

@@ -125,7 +125,7 @@ def test_a_run_that_lacks_memory_is_recorded_with_its_cause_and_the_rest_goes_on
     assert (code, err.count("\n")) == (1, 3)
     cause = json.loads(mark.read_text())["error"]
     assert "memory" in cause.lower()
-    assert f"failed: {mark.parent.name}: {' '.join(cause.split())}\n" in err
+    assert f"failed earlier: {mark.parent.name}: {' '.join(cause.split())}\n" in err
     assert evendistill("run", "two.yaml", "--pack", "2", "--retry-failed")[0] == 0
     assert results(tmp_path / "runs") == results(tmp_path / "straight")
     assert events(tmp_path) == {("began", "finished"), ("began", "failed", "began", "finished")}

@@ -43,6 +43,18 @@ PACKAGES = {"ray": "ray", "slurm": "submitit"}
 TOO_MUCH = "a run asks for CPU 10000; no machine of the cluster has as much"
 INTERRUPTED = "evendistill: interrupted; the same command goes on from here"
 MARK = "EVENDISTILL_TEST"
+HERE_ALONE = """
+import os
+from evendistill.models.mlp import mlp
+from evendistill.models.own import imported
+
+DRIVER = os.environ.setdefault("DRIVER_OF_TEST", str(os.getpid()))
+
+def network(num_classes):
+    if DRIVER != str(os.getpid()):
+        imported("no_such_module:network")
+    return mlp(64, num_classes, (4,))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -206,8 +218,10 @@ def test_more_cpus_than_there_are_is_one_line_and_leaves_no_ray_behind(begin, tm
 @pytest.mark.parametrize("engine", PACKAGES)
 def test_a_run_that_fails_before_it_has_a_folder_leaves_its_cause_wherever_it_was(begin, tmp_path, engine):
     pytest.importorskip(PACKAGES[engine])
-    recipe = RECIPE.replace("{kind: mlp, hidden: [4]}", "{kind: own, path: 'no_such_module:network'}")
-    code, out, err = ended(begin(tmp_path, *ENGINES[engine], recipe=recipe))
+    recipe = RECIPE.replace("{kind: mlp, hidden: [4]}", "{kind: own, path: 'here_alone:network'}")
+    (tmp_path / "here_alone.py").write_text(HERE_ALONE)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    code, out, err = ended(begin(tmp_path, *ENGINES[engine], recipe=recipe, PYTHONPATH=path))
     cause = "no_such_module cannot be imported"
     assert (code, out) == (2, "")
     assert cause in err

@@ -8,10 +8,12 @@ import typer
 
 from evendistill.cli.options import DataPath, Jobs, Json, Out, Shared, app
 from evendistill.experiments.verbs import (
+    ELSEWHERE,
     derived,
     print_json,
     sweep_and_report,
 )
+from evendistill.storage.places import check_place
 
 
 @app.command(epilog="Example: evendistill demo --seeds 3 --out demo")
@@ -25,6 +27,7 @@ def demo(
     from evendistill.experiments.demo import write_demo_recipe
     from evendistill.experiments.engines.choice import How
 
+    check_place(out, instead=ELSEWHERE)
     recipe = write_demo_recipe(out, seeds=seeds)
     sweep_and_report(recipe, out / "runs", out / "report", How(jobs=jobs), as_json, f"evendistill demo --seeds {seeds}")
 
@@ -77,7 +80,8 @@ def run(
     words += [*(["--shared"] if shared else ()), "--out", out]
     command = shlex.join(["evendistill", "run", *map(str, words)])
     kind = cast(Literal["local", "ray", "slurm"], engine)
-    told = {"options": read_options(options or []), "retry_failed": retry_failed, "share": read_share(cell)}
+    again = retry_failed or smoke  # a trial is to try
+    told = {"options": read_options(options or []), "retry_failed": again, "share": read_share(cell)}
     how = How(kind, jobs=jobs, pack=pack, minutes=minutes, **told)
     if timed and not dry_run:
         raise ValueError("--time goes with --dry-run: what trains says how far it is")

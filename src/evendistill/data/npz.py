@@ -42,6 +42,12 @@ def read_npz(path: Path, group: str | None = None) -> dict[str, Unnumbered]:
         return {split: _table(path, arrays, keys) for split, keys in _keys(path, arrays.files, group).items()}
 
 
+def check_keys(path: Path, group: str | None = None) -> None:
+    """Raise ``ValueError`` if the file is no .npz, or has no such keys; no array is read."""
+    with _opened(path) as arrays:
+        _keys(path, arrays.files, group)
+
+
 def _opened(path: Path) -> np.lib.npyio.NpzFile:
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path}: not an .npz file, or a damaged one")

@@ -1,18 +1,20 @@
 """Data sets of images from the places where people keep them."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from evendistill.data.columns import Columns
 from evendistill.data.encoded import Encoded
 from evendistill.data.hub import read_hub, read_mapped
 from evendistill.data.imagefolder import read_image_folder
-from evendistill.data.npz import read_npz
+from evendistill.data.npz import check_keys, read_npz
 from evendistill.data.numbering import Split, Unnumbered, numbered
 from evendistill.data.parquet import SUFFIXES, parquet_files, read_parquet
 from evendistill.data.wording import reason
 
-__all__ = ["Encoded", "Split", "read_source"]
+__all__ = ["Encoded", "Split", "check_source", "read_source"]
 
 MOST_PARQUET_BYTES = 8 << 30
 """Of parquet files that are read into memory as they are; above, they are unpacked into a cache and mapped."""
@@ -50,17 +52,48 @@ def read_source(
         ValueError: if it is not there, damaged, or not laid out so; the message names file, column and row.
     """
     wanted = Columns(image_column, label_column, group_column)
+    with _readable(source):
+        path = _path_of(source)
+        tables = read_hub(source, wanted) if path is None else _read_path(path, wanted)
+    return numbered(tables, origin=source)
+
+
+def check_source(source: str, *, group_column: str | None = None) -> None:
+    """Raise ``ValueError`` as :func:`read_source` would, as far as that shows without reading; of the hub nothing does.
+
+    Args:
+        source: as there.
+        group_column: as there.
+    """
+    with _readable(source):
+        path = _path_of(source)
+        if path is None:
+            return
+        if path.is_dir():
+            _check_holds(path)
+            return
+        _check_suffix(path)
+        path.open("rb").close()
+        if path.suffix.lower() not in SUFFIXES:
+            check_keys(path, group_column)
+
+
+@contextmanager
+def _readable(source: str) -> Iterator[None]:
     try:
-        path = Path(source).expanduser()
-        if source and path.exists():
-            tables = _read_path(path, wanted)
-        elif _may_be_on_the_hub(source):
-            tables = read_hub(source, wanted)
-        else:
-            raise ValueError(f"{source}: there is no such file or folder")
+        yield
     except (OSError, RuntimeError) as error:  # a folder that may not be read; a home that is not known
         raise ValueError(f"{source}: cannot be read: {reason(error)}") from None
-    return numbered(tables, origin=source)
+
+
+def _path_of(source: str) -> Path | None:
+    """Where it lies; None if that can only be on the hub."""
+    path = Path(source).expanduser()
+    if source and path.exists():
+        return path
+    if _may_be_on_the_hub(source):
+        return None
+    raise ValueError(f"{source}: there is no such file or folder")
 
 
 def _read_path(path: Path, wanted: Columns) -> dict[str, Unnumbered]:
@@ -76,8 +109,7 @@ def _read_path(path: Path, wanted: Columns) -> dict[str, Unnumbered]:
 
 
 def _read_folder(path: Path, group: str | None) -> dict[str, Unnumbered]:
-    if not any(path.iterdir()):
-        raise ValueError(f"{path}: the folder is empty")
+    _check_holds(path)
     tables = read_image_folder(path)
     if not tables:
         expected = "train.parquet, <class>/*.png or train/<class>/*.png"
@@ -88,9 +120,18 @@ def _read_folder(path: Path, group: str | None) -> dict[str, Unnumbered]:
 
 
 def _read_file(path: Path, group: str | None) -> dict[str, Unnumbered]:
-    if path.suffix.lower() != ".npz":
-        raise ValueError(f"{path}: expected a folder, a .parquet file or an .npz file")
+    _check_suffix(path)
     return read_npz(path, group)
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in (".npz", *SUFFIXES):
+        raise ValueError(f"{path}: expected a folder, a .parquet file or an .npz file")
+
+
+def _check_holds(path: Path) -> None:
+    if not any(path.iterdir()):
+        raise ValueError(f"{path}: the folder is empty")
 
 
 def _may_be_on_the_hub(source: str) -> bool:

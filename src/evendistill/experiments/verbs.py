@@ -10,6 +10,7 @@ import typer
 
 from evendistill.data.wording import one_line, shown
 from evendistill.experiments.processes import is_first_process
+from evendistill.storage.places import check_place
 
 if TYPE_CHECKING:
     from evendistill.experiments.engines.choice import How
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from evendistill.experiments.sweep import Sweep
 
 
+ELSEWHERE = "--out writes elsewhere"
 PICTURES = (".svg", ".pdf", ".png")
 FILES = (*PICTURES, ".html", ".htm", ".md", ".csv", ".tex", ".json", ".xlsx", ".txt")
 
@@ -32,19 +34,20 @@ def train_missing(recipe: Path, runs: Path, how: "How | None" = None) -> "tuple[
     """Train what a recipe asks for and is not there yet; the finished sweep, and how many runs were trained here."""
     from evendistill.experiments.engines.choice import How
     from evendistill.experiments.grid import every_run
+    from evendistill.experiments.preflight import check_before_training
     from evendistill.experiments.recipe import read_recipe
     from evendistill.experiments.repair import reopen_damaged
     from evendistill.experiments.report.going import print_failures, progress
     from evendistill.experiments.sweep import Sweep
 
     how = how or How()
-    if runs.exists() and not runs.is_dir():
-        raise ValueError(f"{runs} is a file; runs need a folder")
+    check_place(runs, instead=ELSEWHERE)
     if is_first_process():
         reopen_damaged(every_run(read_recipe(recipe)).values(), runs)
     trained, sweep, is_over, start = 0, Sweep.read(recipe, runs), False, time.monotonic()
     while not is_over:  # once more if trials had to decide first what to train
         is_over = not sweep.is_trial
+        check_before_training(sweep.missing(how.share).values())
         left = None if how.minutes is None else max(0.0, how.minutes - (time.monotonic() - start) / 60)
         with progress(sweep):
             outcomes = sweep.train(replace(how, minutes=left))
@@ -81,6 +84,7 @@ def derived(recipe: Path, out: Path, data: str | None, *, smoke: bool = False, s
 
     if data is None and not smoke and not shared:
         return recipe
+    check_place(out, instead=ELSEWHERE)
     grid = read_recipe(recipe)
     grid = derive.on_data(grid, data) if data else grid
     grid = derive.shared(grid) if shared else grid
@@ -134,6 +138,7 @@ def check_picture(to: Path) -> None:
         raise ValueError(f"{to}: pictures are {', '.join(PICTURES)}, by the ending of their name")
     if not to.absolute().parent.is_dir():
         raise ValueError(f"{to}: there is no folder {to.parent}")
+    check_place(to.parent, instead="--to writes elsewhere", shown=to)
 
 
 def check_report_place(to: Path) -> None:
@@ -156,6 +161,7 @@ def report_on(sweep: "Sweep", folder: Path, as_json: bool, command: str, *, trai
     from evendistill.experiments.report.teachers import kept_ranking
     from evendistill.experiments.report.terminal import print_table
 
+    check_place(folder, instead="`evendistill report` writes elsewhere by --to")
     table: Table = make_table(sweep)
     effects = compare(table, sweep.runs)
     ranking = kept_ranking(report_folder(sweep.recipe, sweep.runs, to_write=False))

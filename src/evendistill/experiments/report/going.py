@@ -51,17 +51,18 @@ def print_plan(found: dict[str, Any], jobs: int | None) -> None:
 
 def print_failures(sweep: Sweep, failed: list[Outcome]) -> None:
     """One line for each cause; students that were not tried are counted before."""
-    causes: dict[str, list[str]] = {}
+    causes: dict[tuple[str, str], list[str]] = {}
     for outcome in failed:
-        causes.setdefault(outcome.error or "", []).append(sweep.needed[outcome.hash].folder_name)
-    orphans = causes.pop(TEACHER_FAILED, [])
+        when = "failed earlier" if outcome.is_elsewhere else "failed"
+        causes.setdefault((when, outcome.error or ""), []).append(sweep.needed[outcome.hash].folder_name)
+    orphans = causes.pop(("failed", TEACHER_FAILED), [])
     if orphans:
         typer.echo(f"{len(orphans)} students were not trained, since their teacher failed", err=True)
     if any(outcome.is_elsewhere for outcome in failed):
         typer.echo("what has failed before was not tried again; --retry-failed does that", err=True)
-    for error, names in causes.items():
+    for (when, error), names in causes.items():
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        typer.echo(f"failed: {names[0]}{others}: {shown(error)}", err=True)
+        typer.echo(f"{when}: {names[0]}{others}: {shown(error)}", err=True)
 
 
 @contextmanager

@@ -1,0 +1,66 @@
+"""Before anything is trained: are the data there, and does each network of the user's own give scores for them?"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from evendistill.data.made_up import is_made_up
+from evendistill.data.sources import check_source
+from evendistill.data.split_names import is_known
+from evendistill.experiments.objectives import FrontierSpec
+from evendistill.experiments.spec import DataSpec, OwnSpec, RunSpec
+from evendistill.training import randomness
+
+if TYPE_CHECKING:
+    from evendistill.data.datasets import Data
+
+
+def check_before_training(missing: Iterable[RunSpec], data: "Data | None" = None) -> None:
+    """Find what every run would fail of, while nothing is trained, imported or written yet.
+
+    Data are looked for, and loaded only if there is a network of the user's own to try on them; the networks that come
+    with the package, and those of timm, are not tried.
+
+    Args:
+        missing: the runs to train, all on the same data.
+        data: as their networks see them, where they are loaded already.
+
+    Raises:
+        ValueError: if the data cannot be read, or a network cannot be imported or made, takes other inputs, or gives
+            other scores than one for each class; in one line.
+    """
+    runs = list(missing)
+    if not runs:
+        return
+    if own := list(_own_networks(runs)):
+        _try_networks(own, data)
+    elif data is None:
+        _check_there(runs[0].data)
+
+
+def _try_networks(own: list[RunSpec], data: "Data | None") -> None:
+    from evendistill.experiments.networks import network_to_train  # what most recipes need not wait for
+    from evendistill.experiments.sources import seen
+
+    data = seen(own[0].data, own[0].view) if data is None else data
+    for spec in own:
+        with randomness.threads(spec.training.threads):
+            network_to_train(spec, data)
+
+
+def _check_there(data: DataSpec) -> None:
+    other = [data.validation] if data.validation and "/" in data.validation and not is_known(data.validation) else []
+    for source in (data.source, *other):
+        if source != "digits" and not is_made_up(source):
+            check_source(source, group_column=data.group_column)
+
+
+def _own_networks(runs: Iterable[RunSpec]) -> Iterator[RunSpec]:
+    """One run for each network of the user's own that these runs make: to train it, or to read its weights into it."""
+    tried = set[object]()
+    for each in (each for run in runs for each in (run, *run.inputs)):
+        if not isinstance(each.network, OwnSpec):
+            continue
+        key = (each.network.model_dump_json(), each.objective if isinstance(each.objective, FrontierSpec) else None)
+        if key not in tried:
+            tried.add(key)
+            yield each

@@ -1,0 +1,121 @@
+"""What every run would fail of is found before anything is trained: one line, exit code 2, and nothing written."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evendistill import cli
+from evendistill.experiments import sources
+from evendistill.experiments.preflight import check_before_training
+from evendistill.experiments.sweep import Sweep
+
+RECIPE = """
+name: before
+data: {source: DATA, imbalance: 5}
+training: {epochs: 1, batch_size: 64, update_every: 4}
+teachers:
+  network: {kind: mlp, hidden: [8]}
+  objectives: [standard]
+students:
+  network: {kind: own, path: "their_net:NETWORK"}
+  objectives: [standard]
+seeds: 1
+"""
+NETWORKS = """
+from pathlib import Path
+import torch
+
+with open("imported", "a") as file:
+    print("once", file=file)
+
+def _of(width, scores):
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(width, scores))
+
+def student(num_classes):
+    return _of(64, num_classes)
+
+def seven(num_classes):
+    return _of(64, 7)
+
+def colours(num_classes):
+    return _of(3 * 64, num_classes)
+"""
+WRONG = {
+    "studnt": "'their_net:studnt': their_net has no studnt",
+    "seven": "the network of kind own gives 7 scores, there are 10 classes",
+    "colours": "the network cannot take inputs of float32 (1, 1, 8, 8): mat1 and mat2 shapes cannot be multiplied",
+}
+
+
+@pytest.fixture
+def evendistill(monkeypatch, capfd, tmp_path):
+    """The command line in this process: exit code and standard error."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        monkeypatch.delitem(sys.modules, "their_net", raising=False)
+        monkeypatch.setattr(sys, "argv", ["evendistill", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code or 0, capfd.readouterr().err
+
+    return call
+
+
+def write(folder: Path, network: str = "student", data: str = "digits") -> None:
+    (folder / "recipe.yaml").write_text(RECIPE.replace("NETWORK", network).replace("DATA", data))
+    (folder / "their_net.py").write_text(NETWORKS)
+
+
+@pytest.mark.parametrize("network", WRONG)
+@pytest.mark.parametrize("how", [("--jobs", "1"), ("--pack", "2"), ("--cell", "1/1"), ("--dry-run", "--time")])
+def test_a_network_that_does_not_fit_is_one_line_and_nothing_is_written(evendistill, tmp_path, network, how):
+    write(tmp_path, network)
+    code, err = evendistill("run", "recipe.yaml", *how)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith(f"evendistill: {WRONG[network]}")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("network", ['{kind: own, path: "their_net:student"}', "{kind: mlp}"])
+def test_data_that_are_not_there_are_one_line_too(evendistill, tmp_path, network):
+    write(tmp_path, data="./nowhere.npz")
+    text = (tmp_path / "recipe.yaml").read_text()
+    (tmp_path / "recipe.yaml").write_text(text.replace('{kind: own, path: "their_net:student"}', network))
+    told = "evendistill: ./nowhere.npz: there is no such file or folder\n"
+    assert evendistill("run", "recipe.yaml") == (2, told)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_finished_is_neither_imported_nor_looked_for_again(evendistill, tmp_path):
+    digits = np.load(sources.__file__.replace("experiments/sources.py", "data/digits.npz"))
+    np.savez(tmp_path / "digits.npz", x=digits["pixels"][:, None].astype(np.float32), y=digits["labels"])
+    write(tmp_path, data="./digits.npz")
+    assert evendistill("run", "recipe.yaml", "--pack", "1")[0] == 0
+    assert (tmp_path / "imported").read_text() == "once\n"
+    for name in ("their_net.py", "digits.npz"):
+        (tmp_path / name).unlink()
+    assert evendistill("run", "recipe.yaml")[0] == 0
+
+
+def test_a_share_without_the_network_does_not_try_it(evendistill, tmp_path):
+    write(tmp_path, "studnt")
+    text = (
+        (tmp_path / "recipe.yaml")
+        .read_text()
+        .replace("objectives: [standard]\nstudents", "objectives: [robust]\nstudents")
+    )
+    (tmp_path / "recipe.yaml").write_text(text.replace("seeds: 1", "seeds: 1\nbaselines: [post-shift]"))
+    shares = [evendistill("run", "recipe.yaml", "--cell", f"{number}/2", "--pack", "1") for number in (1, 2)]
+    assert sorted(code for code, _ in shares) == [0, 2]
+
+
+def test_data_are_not_loaded_where_no_network_is_to_be_tried(tmp_path, monkeypatch):
+    write(tmp_path)
+    text = (tmp_path / "recipe.yaml").read_text().replace('{kind: own, path: "their_net:student"}', "{kind: mlp}")
+    (tmp_path / "recipe.yaml").write_text(text)
+    monkeypatch.setattr(sources, "load_data", None)
+    check_before_training(Sweep.read(tmp_path / "recipe.yaml", tmp_path / "runs").missing().values())
