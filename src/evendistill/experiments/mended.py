@@ -19,6 +19,7 @@ from evendistill.experiments.mends import (
     LogitAdjustmentSpec,
     MeanSpec,
     PostShiftSpec,
+    PutOn,
     RefittedSpec,
 )
 from evendistill.experiments.networks import finished_network
@@ -61,8 +62,23 @@ def _put_on(spec: RunSpec, teacher: nn.Module, task: Task, data: Data) -> tuple[
     """Factors and shifts of the scores, ``(C,)`` each."""
     scores, labels = scores_of(teacher, data.validation).cpu(), data.validation.labels.cpu()
     log_priors = true_problem(task, Standard(), step_size=1.0).labeller.log_priors.cpu()
-    ones = torch.ones(data.num_classes, dtype=torch.float64)
-    match spec.mend:
+    return put_on(spec.mend, scores, labels, log_priors)
+
+
+def put_on(mend: PutOn | None, scores: Tensor, labels: Tensor, log_priors: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors and shifts of scores that held-out examples determine.
+
+    Args:
+        mend: what is put on.
+        scores: ``(N, C)`` of the held-out examples, on the CPU.
+        labels: ``(N,)`` likewise.
+        log_priors: ``(C,)`` of the training examples.
+
+    Returns:
+        ``(C,)`` each.
+    """
+    ones = torch.ones(scores.shape[1], dtype=torch.float64)
+    match mend:
         case LogitAdjustmentSpec(tau=tau):
             return ones, logit_adjustment(log_priors, tau=tau)
         case PostShiftSpec():

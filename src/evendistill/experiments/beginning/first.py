@@ -11,12 +11,13 @@ from evendistill.experiments.beginning import choices
 from evendistill.experiments.beginning.commented import commented
 from evendistill.experiments.beginning.found import Found
 from evendistill.experiments.beginning.looking import look
-from evendistill.experiments.beginning.pace import Sizes, seconds_for
 from evendistill.experiments.beginning.precision import RECALLS, Precision, precision
+from evendistill.experiments.beginning.timed import seconds_alone
 from evendistill.experiments.beginning.warned import warned
 from evendistill.experiments.grid import distinct_runs, expand
 from evendistill.experiments.recipe import GridSpec, read_recipe
 from evendistill.storage.files import write_bytes
+from evendistill.storage.places import check_place
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -112,9 +113,7 @@ def plain(first: First) -> dict[str, Any]:
 
 
 def _seconds(grid: GridSpec, found: Found) -> float:
-    parts = {name: found.parts[name].examples for name in ("train", "validation")}
-    of = Sizes(**parts, shape=found.inputs.shape, classes=len(found.class_names))
-    return seconds_for(distinct_runs(expand(grid)).values(), of)
+    return seconds_alone(list(distinct_runs(expand(grid)).values()), found)
 
 
 def _plain_part(found: Found, name: str) -> dict[str, Any]:
@@ -141,13 +140,7 @@ def _check_target(path: Path, *, force: bool) -> None:
         raise ValueError(f"{path} is a folder; name a file in it")
     if os.path.lexists(path) and not force:
         raise ValueError(f"{path} is there already; --force replaces it, --to writes elsewhere")
-    parent = path.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise ValueError(
-            f"{path} cannot be written: {parent} is {'not to be written to' if parent.is_dir() else 'a file'}"
-        )
+    check_place(path.parent, instead="--to writes elsewhere", shown=path)
 
 
 def _read_back(text: str) -> GridSpec:

@@ -1,93 +1,85 @@
-"""How long runs will take, from a few training steps of each of their networks on this machine."""
+"""How long runs will take, from what their parts cost on this machine."""
 
 import math
-import statistics
-import time
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
-
-from evendistill.data.view import View
-from evendistill.experiments.networks import made
+from evendistill.experiments.beginning.measuring import Cost, kind
+from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.processes import cores
-from evendistill.experiments.run import device_here
-from evendistill.experiments.sources import loaded
-from evendistill.experiments.spec import DataSpec, NetworkSpec, RunSpec, ViewSpec
-from evendistill.models.inference import in_channels_last
-from evendistill.training import randomness
-from evendistill.training.recipe import Recipe
+from evendistill.experiments.run import stops
+from evendistill.experiments.spec import RunSpec
 
-WARM, MOST_STEPS, MOST_SECONDS = 1, 20, 0.7  # for each network
-FORWARD = 1 / 3  # of a step: the way back is twice as long
 UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the time of a step hangs on, of the data.
+    """What the time of a run hangs on, of the data.
 
     Attributes:
         train: training examples.
         validation: validation examples.
-        shape: of one input as a network sees it.
-        classes: their number.
+        test: test examples.
     """
 
     train: int
     validation: int
-    shape: tuple[int, ...]
-    classes: int
+    test: int
 
 
-def sizes(data: DataSpec, view: ViewSpec | None) -> Sizes:
-    """The sizes of a recipe's data, which are loaded for it."""
-    stored = loaded(data)
-    seen = stored if view is None else stored.viewed(View(**view.model_dump()))
-    first = next(seen.train.batches([torch.arange(1)]))
-    return Sizes(len(seen.train), len(seen.validation), tuple(first.shape[1:]), seen.num_classes)
-
-
-def seconds_for(runs: Iterable[RunSpec], of: Sizes, *, jobs: int | None = None) -> float:
-    """About how long these runs take together; reading and augmenting images is not in it.
+def seconds_for(
+    runs: Sequence[RunSpec],
+    of: Sizes,
+    costs: Mapping[tuple[object, ...], Cost],
+    *,
+    ready: float = 0.0,
+    jobs: int | None = None,
+) -> float:
+    """About how long these runs take together.
 
     Args:
         runs: those to train.
         of: their data.
+        costs: of each :func:`kind` of them.
+        ready: seconds until a process is ready to train.
         jobs: runs at once; one a core if None.
     """
-    known: dict[object, float] = {}
-    every: list[float] = []
-    for run in (run for run in runs if run.mend is None):
-        told = run.training
-        key = (run.network.model_dump_json(), told.batch_size, told.precision, told.threads)
-        if key not in known:
-            known[key] = seconds_a_step(run.network, told, of)
-        steps = told.epochs * math.ceil(of.train / told.batch_size)
-        looked_at = min(of.validation, told.update_examples) if run.objective.is_adversarial else 0
-        every.append(steps * known[key] * (1 + FORWARD * looked_at / told.batch_size / told.update_every))
-    return max(sum(every) / (jobs or cores()), max(every, default=0.0))
+    if not runs:
+        return 0.0
+    each = {run.hash: seconds_of(run, of, costs[kind(run)]) for run in runs}
+    chains: dict[str, float] = {}
+
+    def chain(run: RunSpec) -> float:
+        """Seconds until a run is finished that waits for nothing but what it learns from."""
+        if run.hash not in chains:
+            chains[run.hash] = each.get(run.hash, 0.0) + max(map(chain, run.inputs), default=0.0)
+        return chains[run.hash]
+
+    return ready + max(sum(each.values()) / (jobs or cores()), *map(chain, runs))
 
 
-def seconds_a_step(network: NetworkSpec, recipe: Recipe, of: Sizes) -> float:
-    """Median of a few training steps on random inputs; the first ones, which are slower, do not count."""
-    device, size = device_here(), min(recipe.batch_size, of.train)
-    with randomness.isolated(0, device), randomness.threads(recipe.threads):
-        inputs, labels = torch.rand(size, *of.shape, device=device), torch.arange(size, device=device) % of.classes
-        model = in_channels_last(made(network, of.classes, of.shape).to(device), inputs).train()
-        optimiser = torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9)
-        found: list[float] = []
-        while len(found) < WARM + 1 or (len(found) < MOST_STEPS and sum(found[WARM:]) < MOST_SECONDS):
-            start = time.perf_counter()
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bf16"):
-                loss = F.cross_entropy(model(inputs).float(), labels)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            loss.item()  # a GPU is waited for
-            found.append(time.perf_counter() - start)
-    return statistics.median(found[WARM:])
+def seconds_of(run: RunSpec, of: Sizes, cost: Cost) -> float:
+    """About how long one run takes, from its beginning to its results."""
+    if run.mend is not None:
+        return _looks(run, of) * cost.look + of.validation * cost.mend
+    told = run.training
+    steps = told.epochs * math.ceil(of.train / told.batch_size)
+    looks = _looks(run, of)
+    if run.objective.is_adversarial:
+        looks += steps // told.update_every * min(of.validation, told.update_examples)
+    if told.iterate == "best":
+        looks += told.epochs * of.validation
+    return cost.begin + steps * cost.step + looks * cost.look
+
+
+def _looks(run: RunSpec, of: Sizes) -> int:
+    """Examples that are looked at when a run is trained: held out, for the test, and those its students ask for."""
+    held_out = of.validation + of.test
+    if run.mend is None and isinstance(run.objective, FrontierSpec):
+        return of.validation + len(stops(run.objective.alphas)) * held_out
+    asked = of.train + of.validation if run.trained.listening is None else 0
+    return held_out + asked
 
 
 def about(seconds: float, jobs: int | None = None) -> str:

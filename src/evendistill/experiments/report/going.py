@@ -12,6 +12,7 @@ import typer
 from evendistill.data.wording import shown
 from evendistill.experiments.driving import TEACHER_FAILED
 from evendistill.experiments.engines.engine import Outcome
+from evendistill.experiments.processes import cores
 from evendistill.experiments.sweep import Sweep
 from evendistill.storage.owners import owner_of
 
@@ -32,10 +33,11 @@ def plan(recipe: Path, runs: Path, *, timed: bool = False, jobs: int | None = No
     found = {"runs": len(sweep.needed), "missing": [spec.folder_name for spec in missing]}
     if not timed:
         return found
-    from evendistill.experiments.beginning.pace import seconds_for, sizes
+    if not missing:
+        return found | {"seconds": 0.0}
+    from evendistill.experiments.beginning.timed import seconds_side_by_side
 
-    of = sizes(sweep.grid.data, sweep.grid.view)
-    return found | {"seconds": seconds_for(missing, of, jobs=jobs)}
+    return found | {"seconds": seconds_side_by_side(list(missing), jobs or cores())}
 
 
 def print_plan(found: dict[str, Any], jobs: int | None) -> None:
