@@ -38,10 +38,15 @@ def seconds_side_by_side(runs: Sequence[RunSpec], jobs: int) -> float:
 def seconds_alone(runs: Sequence[RunSpec], found: Found) -> float:
     """About how long runs take if nothing slows them, from inputs made up in the shape of what was found."""
     of = Sizes(*(found.parts[name].examples for name in ("train", "validation", "test")))
-    few = [min(FEW, count) for count in vars(of).values()]
-    names = found.class_names
-    made = (ArrayDataset(torch.rand(n, *found.inputs.shape), torch.arange(n) % len(names)) for n in few)
-    train, validation, test = made
-    data = Data(train, validation, test, names)
+    train, validation, test = (_made_up(found, count) for count in vars(of).values())
+    data = Data(train, validation, test, found.class_names, found.group_names)
     costs = {each: measured(run, data) for each, run in kinds(runs).items()}
     return seconds_for(runs, of, costs)
+
+
+def _made_up(found: Found, count: int) -> ArrayDataset:
+    """Some examples, at least one of each class and group; their inputs are one, which takes no memory."""
+    classes, groups = len(found.class_names), len(found.group_names)
+    rows = torch.arange(max(min(FEW, count), classes * max(groups, 1)))
+    inputs = torch.rand(1, *found.inputs.shape).expand(len(rows), *found.inputs.shape)
+    return ArrayDataset(inputs, rows % classes, rows // classes % groups if groups else None)
