@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+import torch
+
 from evendistill.data.made_up import is_made_up
 from evendistill.data.sources import check_source
 from evendistill.data.split_names import is_known
@@ -43,7 +45,7 @@ def _try_networks(own: list[RunSpec], data: "Data | None") -> None:
 
     data = seen(own[0].data, own[0].view) if data is None else data
     for spec in own:
-        with randomness.threads(spec.training.threads):
+        with randomness.isolated(0, torch.device("cpu")), randomness.threads(spec.training.threads):
             network_to_train(spec, data)
 
 
