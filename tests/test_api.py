@@ -189,7 +189,7 @@ def test_what_is_shown_of_data_and_results_is_one_short_line():
     parts = [
         f"{name}=ArrayDataset({n} x (1, 8, 8))" for name, n in (("train", 279), ("validation", 449), ("test", 450))
     ]
-    assert repr(data) == f"Data({', '.join(parts)}, classes=10)"
+    assert repr(data) == f"Data({', '.join(parts)}, classes=10, groups=0)"
     images = ed.load_data("made-up:3x1x16")
     assert repr(images.train) == "ImageDataset(72 x (1, 16, 16))"
     assert repr(as_examples(Items(INPUTS))) == "StreamedExamples(40 x (5,))"

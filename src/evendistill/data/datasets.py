@@ -51,9 +51,8 @@ class Data:
     group_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        splits = ", ".join(f"{name}={getattr(self, name)!r}" for name in ("train", "validation", "test"))
-        groups = f", groups={len(self.group_names)}" if self.group_names else ""
-        return f"Data({splits}, classes={self.num_classes}{groups})"
+        splits = f"train={self.train!r}, validation={self.validation!r}, test={self.test!r}"
+        return f"Data({splits}, classes={self.num_classes}, groups={len(self.group_names)})"
 
     @property
     def num_classes(self) -> int:
@@ -133,8 +132,7 @@ def load_data(
             of a picture: words, whole numbers or truth values. Of an ``.npz``, what the keys have in place of ``x``:
             "sex" for ``sex_train`` and ``sex_test``. Values are numbered alike in all splits, in alphabetical or
             ascending order unless the files name them. None reads no groups.
-        validation: a split of the source, or another source (its validation split, or its only one), to take whole for
-            validation.
+        validation: a split of the source, or another source, of which its validation split or only one is taken whole.
         test: a split of the source to take for test; "test" if None, else "validation".
         image_size: bring images in files to this side as they are read, shorter side first, the middle cut out.
         hold: "memory" decodes all images at once, "stream" as they are asked for, "auto" streams above 8 GiB.
