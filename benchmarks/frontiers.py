@@ -14,11 +14,12 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from benchmarks import harness
 from benchmarks.flops import forward_multiply_adds
@@ -38,6 +39,15 @@ from evendistill.experiments.sweep import Sweep
 from evendistill.experiments.verbs import derived, train_missing
 from evendistill.models.conditioned import Conditioned
 
+# Last layers to be computed beside the plain network's own, of K trade-offs: by "film" that one takes K times the rows,
+# by a bias its scores serve all, and by the others it is computed and not used.
+LAYERS: dict[str, Callable[[int], int]] = {
+    "scale-and-bias": lambda count: count,
+    "scale": lambda count: count,
+    "layer": lambda count: count,
+    "bias": lambda count: 0,
+    "film": lambda count: count - 1,
+}
 Point = tuple[float, float]
 Front = list[Point]
 TEACHERS, STUDENTS = {"shared": True}, {"shared": True}
@@ -118,12 +128,13 @@ def trained(cells: Iterable[Cell]) -> list[RunSpec]:
 
 def multiply_adds(run: RunSpec, data: Data) -> float:
     """Of a training, held-out passes included."""
-    network = network_to_train(run, data)
-    forward = forward_multiply_adds(network, next(data.train.batches([torch.arange(1)])))
-    if isinstance(network, Conditioned):  # whose last layers are mostly no modules that could be counted
-        layer = network.network.get_submodule(network.head)
-        weights = sum(each.numel() for name, each in layer.named_parameters() if name == "weight")
-        forward += 0 if network.by in ("bias", "film") else len(network.alphas) * weights
+    network, first = network_to_train(run, data), next(data.train.batches([torch.arange(1)]))
+    if isinstance(network, Conditioned):
+        plain = network.at(network.alphas[0])
+        weights = cast(Tensor, plain.get_submodule(network.head).weight).numel()
+        forward = forward_multiply_adds(plain, first) + LAYERS[network.by](len(network.alphas)) * weights
+    else:
+        forward = forward_multiply_adds(network, first)
     batch = min(run.training.batch_size, len(data.train))
     steps = run.training.epochs * (len(data.train) // batch)
     moves = math.ceil(steps / run.training.update_every) if run.objective.is_adversarial else 0
