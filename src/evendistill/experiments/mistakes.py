@@ -2,7 +2,7 @@
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -25,18 +25,18 @@ UNION_TAGS += (
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # a misspelt field, which explains one that is missing
 
 
-def in_one_line(error: ValidationError, names: Iterable[str] = ()) -> str:
+def in_one_line(error: ValidationError, names: Callable[[str], Iterable[str]] = lambda outermost: ()) -> str:
     """What is wrong with a recipe: field, what was wrong, and what would be right.
 
     Args:
         error: of a strict model.
-        names: of all fields that there are; the nearest one is suggested for a misspelt one.
+        names: of all fields that there are under an outermost one; the nearest is suggested for a misspelt one.
     """
     first = min(error.errors(), key=lambda each: (each["type"] not in UNKNOWN, "literal['matched']" in each["loc"]))
     *outer, last = _place(first)
     field = ".".join(map(str, [*outer, last]))
     if first["type"] in UNKNOWN:
-        return printable(f"unknown field {field}{_suggestion(str(last), names)}")
+        return printable(f"unknown field {field}{_suggestion(str(last), names(field.partition('.')[0]))}")
     message = worded(first["type"], first["msg"], first.get("ctx", {}), str(last))
     is_told = isinstance(first["input"], dict) or "got " in message
     what, semicolon, hint = message.partition("; " + NETWORK_OF_YOUR_OWN)

@@ -213,10 +213,11 @@ def read_recipe(path: Path) -> GridSpec:
     try:
         return GridSpec.model_validate(plain)
     except ValidationError as error:
-        raise ValueError(f"{path}: {in_one_line(error, _field_names())}") from None
+        raise ValueError(f"{path}: {in_one_line(error, _field_names)}") from None
 
 
-def _field_names() -> set[str]:
+def _field_names(outermost: str) -> set[str]:
+    """Of all that a recipe may hold under one of its own fields; what baselines alone have is no word of others."""
     grid: list[type[BaseModel]] = [
         GridSpec,
         DataSpec,
@@ -225,8 +226,8 @@ def _field_names() -> set[str]:
         StudentsSpec,
         ObjectiveSpec,
         FixedTeacher,
-        BaselineSpec,
         HalvingSpec,
+        *([BaselineSpec] if outermost == "baselines" else []),
         *RULES,
         *MENDS.values(),
     ]
