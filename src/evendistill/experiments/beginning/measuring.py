@@ -33,7 +33,7 @@ class Cost:
     Attributes:
         step: one training step.
         look: the scores of one example.
-        begin: all that comes before the first step.
+        begin: all up to the end of the first step, a first move of the multipliers with it.
         mend: what is put on finished scores, for each held-out example.
     """
 

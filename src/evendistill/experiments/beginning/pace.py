@@ -64,13 +64,16 @@ def seconds_of(run: RunSpec, of: Sizes, cost: Cost) -> float:
     if run.mend is not None:
         return _looks(run, of) * cost.look + of.validation * cost.mend
     told = run.training
-    steps = told.epochs * math.ceil(of.train / told.batch_size)
-    looks = _looks(run, of)
+    batch = min(told.batch_size, of.train)
+    an_epoch = of.train // batch  # what is left over waits for the next epoch
+    steps, looks = told.epochs * an_epoch, _looks(run, of)
     if run.objective.is_adversarial:
-        looks += steps // told.update_every * min(of.validation, told.update_examples)
+        spans = [an_epoch] * told.epochs if told.update_phase == "epoch" else [steps]
+        moves = sum(math.ceil(span / told.update_every) for span in spans)
+        looks += (moves - 1) * min(of.validation, told.update_examples)  # the first belongs to the beginning
     if told.iterate == "best":
         looks += told.epochs * of.validation
-    return cost.begin + steps * cost.step + looks * cost.look
+    return cost.begin + (steps - 1) * cost.step + looks * cost.look
 
 
 def _looks(run: RunSpec, of: Sizes) -> int:
