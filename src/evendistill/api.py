@@ -16,7 +16,7 @@ from evendistill.distillation.asking import asked
 from evendistill.distillation.brought import check_examples, checked_network, tried
 from evendistill.distillation.problem import Distillation, Problem, Task, student_problem, true_problem
 from evendistill.distillation.teacher import TeacherScores
-from evendistill.maths.groups import Grouping
+from evendistill.maths.grouping import Grouping
 from evendistill.models.inference import in_channels_last
 from evendistill.models.ranks import Ranks
 from evendistill.objectives.frontier import FrontierObjective, conditioned

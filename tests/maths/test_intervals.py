@@ -1,4 +1,4 @@
-"""Intervals against scipy, published numbers, the exact law of the least, and how often they hold the truth."""
+"""Intervals against scipy, published numbers, and how often they hold the truth."""
 
 import math
 
@@ -7,14 +7,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest, multinomial, norm
-from scipy.stats import t as student_t
+from scipy.stats import binomtest, multinomial, norm
 
-from evendistill.maths.intervals import paired_interval, student_t_quantile, wilson_interval, worst_class_interval
-
-
-def seeded_generator(seed=0):
-    return torch.Generator().manual_seed(seed)
+from evendistill.maths.intervals import paired_interval, wilson_interval
 
 
 @given(st.integers(1, 2000), st.floats(0, 1), st.sampled_from([0.5, 0.9, 0.95, 0.999]))
@@ -42,100 +37,6 @@ def test_wilson_knows_nothing_of_a_class_without_trials():
 def test_a_level_outside_zero_and_one_is_refused_with_its_value(level):
     with pytest.raises(ValueError, match=rf"^level must lie in \(0, 1\), got {level}$"):
         wilson_interval(torch.tensor([1]), torch.tensor([2]), level=level)
-    with pytest.raises(ValueError, match=rf"^level must lie in \(0, 1\), got {level}$"):
-        worst_class_interval(torch.tensor([1]), torch.tensor([2]), generator=seeded_generator(), level=level)
-
-
-def test_the_bootstrap_depends_on_its_seed_alone():
-    correct, total = torch.tensor([45, 38, 40]), torch.tensor([50, 50, 60])
-    first = worst_class_interval(correct, total, generator=seeded_generator(3))
-    torch.randn(100)
-    assert worst_class_interval(correct, total, generator=seeded_generator(3)) == first
-    assert worst_class_interval(correct, total, generator=seeded_generator(4)) != first
-
-
-def test_the_bootstrap_makes_4000_data_sets_at_95_percent_unless_told_otherwise():
-    correct, total = torch.tensor([45, 38, 40]), torch.tensor([50, 50, 60])
-    default = worst_class_interval(correct, total, generator=seeded_generator())
-    told = worst_class_interval(correct, total, generator=seeded_generator(), level=0.95, replicates=4000)
-    assert default == told
-    assert default != worst_class_interval(correct, total, generator=seeded_generator(), replicates=4001)
-
-
-def test_one_clearly_worst_class_lies_in_its_interval():
-    result = worst_class_interval(torch.tensor([90, 30]), torch.tensor([100, 100]), generator=seeded_generator())
-    assert result.estimate == 0.3
-    assert 0.15 < result.lower < 0.3 < result.upper < 0.45
-    assert abs(result.bias) < 0.005
-
-
-@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
-def test_with_one_class_the_ends_are_quantiles_of_the_binomial(level):
-    result = worst_class_interval(torch.tensor([1500]), torch.tensor([2000]), generator=seeded_generator(), level=level)
-    law = binom(2000, 0.75)
-    assert result.estimate == 0.75
-    assert result.lower == pytest.approx(law.ppf((1 - level) / 2) / 2000, abs=0.001)
-    assert result.upper == pytest.approx(law.ppf((1 + level) / 2) / 2000, abs=0.001)
-    assert result.bias == pytest.approx(0, abs=0.0005)
-
-
-def test_the_bias_is_the_exact_fall_of_the_least_of_equal_recalls():
-    """E min over ten Binomial(100, 0.8) / 100, summed exactly: P(min >= k) is a tenth power."""
-    result = worst_class_interval(
-        torch.full((10,), 80), torch.full((10,), 100), generator=seeded_generator(), replicates=20_000
-    )
-    mean_of_least = sum(binom.sf(k - 1, 100, 0.8) ** 10 for k in range(1, 101)) / 100
-    assert mean_of_least < 0.75
-    assert result.bias == pytest.approx(mean_of_least - 0.8, abs=0.001)
-    assert result.upper < result.estimate
-
-
-def test_the_bootstrap_agrees_with_drawing_the_examples_themselves():
-    correct, total = np.array([160, 150, 118]), np.array([200, 180, 150])
-    rng, minima = np.random.default_rng(0), []
-    hits = [np.arange(n) < k for k, n in zip(correct, total, strict=True)]
-    for _ in range(4000):
-        minima.append(min(rng.choice(hit, size=len(hit)).mean() for hit in hits))
-    result = worst_class_interval(torch.from_numpy(correct), torch.from_numpy(total), generator=seeded_generator())
-    estimate = min(correct / total)
-    assert result.estimate == pytest.approx(estimate, abs=1e-12)
-    assert result.bias == pytest.approx(np.mean(minima) - estimate, abs=0.003)
-    assert result.lower == pytest.approx(np.quantile(minima, 0.025), abs=0.011)
-    assert result.upper == pytest.approx(np.quantile(minima, 0.975), abs=0.011)
-
-
-def test_absent_classes_are_left_out():
-    without = worst_class_interval(torch.tensor([45, 38]), torch.tensor([50, 50]), generator=seeded_generator())
-    holes = worst_class_interval(torch.tensor([45, 0, 38]), torch.tensor([50, 0, 50]), generator=seeded_generator())
-    assert holes == without
-    assert not math.isnan(holes.estimate)
-
-
-def test_a_class_with_a_single_example_is_present():
-    result = worst_class_interval(torch.tensor([0, 50]), torch.tensor([1, 100]), generator=seeded_generator())
-    assert (result.estimate, result.lower, result.upper, result.bias) == (0, 0, 0, 0)
-
-
-def test_there_must_be_something_to_resample():
-    with pytest.raises(ValueError, match=r"^there are no examples to resample$"):
-        worst_class_interval(torch.tensor([0, 0]), torch.tensor([0, 0]), generator=seeded_generator())
-
-
-@given(st.floats(0.501, 0.9999), st.integers(1, 400))
-def test_the_quantile_of_student_s_t_is_that_of_scipy(level, freedom):
-    assert student_t_quantile(level, freedom) == pytest.approx(student_t.ppf(level, freedom), rel=1e-8)
-
-
-@pytest.mark.parametrize("freedom", range(1, 12))
-def test_the_quantile_is_right_at_the_few_seeds_that_people_have(freedom):
-    for level in (0.9, 0.95, 0.975, 0.99):
-        assert student_t_quantile(level, freedom) == pytest.approx(student_t.ppf(level, freedom), rel=1e-10)
-
-
-@pytest.mark.parametrize(("level", "freedom"), [(0.5, 3), (0.4, 3), (1.0, 3), (0.95, 0), (math.nan, 2)])
-def test_a_quantile_that_is_not_there_is_refused(level, freedom):
-    with pytest.raises(ValueError, match=r"^level must lie in \(0\.5, 1\) and freedom be at least 1, got "):
-        student_t_quantile(level, freedom)
 
 
 def paired(gained, lost, count, **told):

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from evendistill.distillation.effects import Effects, share, spearman_of
-from evendistill.maths.intervals import paired_interval, student_t_quantile
+from evendistill.maths.intervals import paired_interval
+from evendistill.maths.quantiles import student_t_quantile
 from evendistill.maths.rank_correlation import RankCorrelation
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from evendistill.data.examples import Examples
 from evendistill.data.sampling import Sampler, sampling_shares
-from evendistill.maths.groups import Grouping, group_numbers, table_shape
+from evendistill.maths.grouping import Grouping
+from evendistill.maths.groups import group_numbers, table_shape
 from evendistill.maths.metrics import check_labels
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from evendistill.experiments.engines.engine import Outcome
 from evendistill.experiments.results import failure_of
 from evendistill.experiments.spec import RunSpec
-from evendistill.training.folder import RunFolder
 
 
 def keep_cause(outcome: Outcome, spec: RunSpec, runs: Path) -> Outcome:
@@ -24,6 +23,8 @@ def keep_cause(outcome: Outcome, spec: RunSpec, runs: Path) -> Outcome:
     """
     if outcome.end != "failed" or outcome.is_passing:
         return outcome
+    from evendistill.training.folder import RunFolder
+
     error = outcome.error or ""
     try:
         if not _has_said(spec, runs, error):

@@ -5,11 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from pydantic import ValidationError
 
-from evendistill.data.datasets import load_data
 from evendistill.experiments.cells import shared as frontier_members
 from evendistill.experiments.methods import BaselineSpec
 from evendistill.experiments.mistakes import in_one_line
@@ -131,6 +129,10 @@ def like(data: DataSpec) -> str:
     """Made-up images with the classes and the shape of a source that lies here; of the usual ones if it does not."""
     if data.source == "digits" or not Path(data.source).expanduser().exists():
         return SMOKE_IMAGES
+    import torch
+
+    from evendistill.data.datasets import load_data
+
     found = load_data(**data.model_copy(update={"imbalance": None}).model_dump())
     shape = next(found.train.batches([torch.arange(1)])).shape[1:]
     count = found.num_classes * math.prod(shape)

@@ -3,13 +3,9 @@
 import math
 from typing import Any
 
-import torch
-from torch import Tensor
-
 OF_EACH_CLASS = ("recalls", "class_names", "names", "correct", "total", "margins")
 LARGEST = 2**53
 ROUNDING = 1e-9
-WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def as_evidence(told: Any, *, is_named: bool = False) -> dict[str, Any]:  # noqa: ANN401 - JSON is what it is
@@ -28,17 +24,6 @@ def as_evidence(told: Any, *, is_named: bool = False) -> dict[str, Any]:  # noqa
     if "groups" in told:
         _check(told["groups"])
     return told
-
-
-def as_classes(values: Tensor | None) -> Tensor:
-    """Numbers of classes ``(N,)``.
-
-    Raises:
-        ValueError: if they are none.
-    """
-    if values is None or values.dtype not in WHOLE or values.ndim != 1 or not len(values) or int(values.min()) < 0:
-        raise ValueError("there are no numbers of classes, one for each example")
-    return values.long()
 
 
 def _check(part: Any) -> None:  # noqa: ANN401 - JSON is what it is

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from evendistill.maths.intervals import student_t_quantile
+from evendistill.maths.quantiles import student_t_quantile
 
 Point = tuple[float, float]
 Repeats = Sequence[Point]

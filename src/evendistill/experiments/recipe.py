@@ -33,7 +33,7 @@ from evendistill.experiments.spec import (
     ViewSpec,
 )
 from evendistill.experiments.yamlfile import read_yaml
-from evendistill.maths.groups import Grouping
+from evendistill.maths.grouping import Grouping
 from evendistill.training.recipe import Recipe
 
 MOST_BYTES = 1 << 20

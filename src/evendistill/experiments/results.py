@@ -8,19 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from torch import Tensor
-
 from evendistill.experiments.engines.engine import INPUT_KINDS
-from evendistill.experiments.evidence import as_classes, as_evidence
+from evendistill.experiments.evidence import as_evidence
 from evendistill.experiments.spec import RunSpec
-from evendistill.maths.intervals import WorstClassInterval
-from evendistill.maths.metrics import Metrics
+from evendistill.maths.least import WorstClassInterval, worst_class_interval
 from evendistill.storage.files import digest, read_bytes, read_json
-from evendistill.storage.tensors import tensors_in
 
 Split = Literal["validation", "test"]
-PREDICTIONS = "test-predictions.safetensors"
 FRONTIER = "frontier.json"
 
 
@@ -82,7 +76,7 @@ def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:
     Raises:
         ValueError: if the run is not finished, or its file is damaged.
     """
-    payload = _as_written(spec, runs, f"{split}.json")
+    payload = as_written(spec, runs, f"{split}.json")
     try:
         return as_evidence(json.loads(payload), is_named=split == "test")
     except (ValueError, RecursionError) as error:  # a folder that others sent may have its checksums forged
@@ -100,7 +94,7 @@ def read_frontier(spec: RunSpec, runs: Path) -> dict[str, Any]:
     Raises:
         ValueError: if the run is not finished, or its file is damaged.
     """
-    payload = _as_written(spec, runs, FRONTIER)
+    payload = as_written(spec, runs, FRONTIER)
     try:
         told = json.loads(payload)
         alphas, splits = told["alphas"], [told["validation"], told["test"]]
@@ -114,7 +108,7 @@ def read_frontier(spec: RunSpec, runs: Path) -> dict[str, Any]:
     return told
 
 
-def _as_written(spec: RunSpec, runs: Path, name: str) -> bytes:
+def as_written(spec: RunSpec, runs: Path, name: str) -> bytes:
     """A result file of a finished run that is what the run wrote."""
     folder = f"{runs}/{spec.folder_name}"  # tens of thousands of these are read for one report; Path is slower
     try:
@@ -124,29 +118,6 @@ def _as_written(spec: RunSpec, runs: Path, name: str) -> bytes:
     if not isinstance(told, dict) or digest(payload) != told.get(name):
         raise ValueError(f"{folder}/{name} is not what the run wrote; run the recipe again, which makes it anew")
     return payload
-
-
-def keeps_predictions(spec: RunSpec, runs: Path) -> bool:
-    """Whether a finished run kept the class that it gave each test example; earlier versions did not."""
-    told = read_json(runs / spec.folder_name / "DONE")
-    return isinstance(told, dict) and PREDICTIONS in told
-
-
-def read_predictions(spec: RunSpec, runs: Path) -> tuple[Tensor, Tensor]:
-    """The class that a finished run gave each test example, and the true one, ``(N,)`` each.
-
-    Raises:
-        ValueError: if the run is not finished, kept no predictions, or its file is damaged.
-    """
-    if is_finished(spec, runs) and not keeps_predictions(spec, runs):
-        folder = runs / spec.folder_name
-        raise ValueError(f"{folder} is of an earlier version that kept no predictions; delete it and run again")
-    payload = _as_written(spec, runs, PREDICTIONS)
-    try:
-        told = tensors_in(payload)
-        return as_classes(told.get("predictions")), as_classes(told.get("labels"))
-    except ValueError as error:
-        raise ValueError(f"{runs / spec.folder_name / PREDICTIONS} says nothing of results: {error}") from None
 
 
 def robust_metric(found: dict[str, Any], k: int) -> float:
@@ -171,7 +142,7 @@ def interval_of(found: dict[str, Any]) -> WorstClassInterval | None:
     """Bootstrap interval of the least recall; None where the counts were not kept."""
     if "correct" not in found:
         return None
-    return Metrics(torch.tensor(found["correct"]), torch.tensor(found["total"])).worst_class_interval()
+    return worst_class_interval(found["correct"], found["total"])
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from evendistill.experiments.objectives import (
     ObjectiveSpec,
     TrainedObjective,
 )
-from evendistill.experiments.results import FRONTIER, PREDICTIONS
+from evendistill.experiments.predictions import PREDICTIONS
+from evendistill.experiments.results import FRONTIER
 from evendistill.experiments.sources import seen
 from evendistill.experiments.spec import DataSpec, OwnSpec, RunSpec, TimmSpec, ViewSpec
 from evendistill.maths.margins import margins_of_classes

@@ -14,7 +14,7 @@ from evendistill.experiments.arguments import Arguments
 from evendistill.experiments.mends import AtSpec, PutOn
 from evendistill.experiments.objectives import Spec, TrainedObjective
 from evendistill.experiments.wordings import KINDS
-from evendistill.maths.groups import Grouping
+from evendistill.maths.grouping import Grouping
 from evendistill.training.recipe import Recipe
 
 SCHEMA_VERSION = 1

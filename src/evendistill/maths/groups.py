@@ -1,14 +1,11 @@
 """Groups beyond classes: a table of attributes by classes, of which plain classes are the one-row case."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
+from evendistill.maths.grouping import Grouping
 from evendistill.maths.losses import as_distribution, at_least_float32
 from evendistill.maths.risks import class_mass, class_risks
-
-Grouping = Literal["class", "attribute", "class x attribute"]
 
 
 def table_shape(grouping: Grouping, num_classes: int, num_attributes: int) -> tuple[int, ...]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evendistill.maths.intervals import WorstClassInterval, wilson_interval, worst_class_interval
+from evendistill.maths.intervals import wilson_interval
+from evendistill.maths.least import WorstClassInterval, worst_class_interval
 from evendistill.maths.losses import check_scores
 
 
@@ -152,7 +153,6 @@ class Metrics:
         """Wilson interval of each recall, two ``(C,)`` tensors, NaN for absent classes."""
         return wilson_interval(self.correct, self.total, level=level)
 
-    def worst_class_interval(self, *, level: float = 0.95, seed: int = 0) -> WorstClassInterval:
-        """Bootstrap interval of the worst-class accuracy, with its bias."""
-        generator = torch.Generator().manual_seed(seed)
-        return worst_class_interval(self.correct, self.total, level=level, generator=generator)
+    def worst_class_interval(self, *, level: float = 0.95) -> WorstClassInterval:
+        """Bootstrap interval of the worst-class accuracy, exactly, with its bias."""
+        return worst_class_interval(self.correct.tolist(), self.total.tolist(), level=level)

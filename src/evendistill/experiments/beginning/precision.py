@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import torch
 
-from evendistill.maths.intervals import WorstClassInterval, wilson_interval, worst_class_interval
+from evendistill.maths.intervals import wilson_interval
+from evendistill.maths.least import WorstClassInterval, worst_class_interval
 
 LEVEL = 0.95
 RECALLS = (0.5, 0.7)  # at a half an interval is widest
 TYPICAL = 0.7
 AIM = 0.05
 TOO_WIDE = 0.10
-MOST_DRAWS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,8 @@ def precision(sizes: Sequence[int]) -> Precision:
     """What a validation set with so many examples of each group can tell; absent groups are left out."""
     present = [number for number, count in enumerate(sizes) if count]
     smallest = min(present, key=sizes.__getitem__)
-    total = torch.tensor([sizes[number] for number in present])
-    worst = worst_class_interval(
-        TYPICAL * total,
-        total,
-        generator=torch.Generator().manual_seed(0),
-        level=LEVEL,
-        replicates=max(500, min(4000, MOST_DRAWS // len(present))),
-    )
+    total = [sizes[number] for number in present]
+    worst = worst_class_interval([TYPICAL * count for count in total], total, level=LEVEL)
     widths = tuple(half_width(recall, sizes[smallest]) for recall in RECALLS)
     return Precision(smallest, sizes[smallest], widths, needed(RECALLS[0], AIM), worst)
 

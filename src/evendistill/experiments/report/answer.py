@@ -11,7 +11,7 @@ from evendistill.experiments.report.table import Row, Table, to_ship
 from evendistill.experiments.report.verdict import better_offer, reservations, verdict
 from evendistill.experiments.results import Found
 from evendistill.experiments.rules import in_words
-from evendistill.maths.intervals import student_t_quantile
+from evendistill.maths.quantiles import student_t_quantile
 
 LEVEL = 0.95
 MOST_NAMED = 6

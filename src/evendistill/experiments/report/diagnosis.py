@@ -1,16 +1,18 @@
 """Teachers diagnosed, for the terminal: calibration of each class, several teachers ranked, predictions measured."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
 from evendistill.data.wording import shown
-from evendistill.experiments.ranking import Ranking
 from evendistill.experiments.report.narrow import WIDE, narrow, short
-from evendistill.maths.rank_correlation import RankCorrelation
+
+if TYPE_CHECKING:
+    from evendistill.experiments.ranking import Ranking
+    from evendistill.maths.rank_correlation import RankCorrelation
 
 SHOWN = ("recalls", "priors", "marginals", "calibration_error", "lower", "upper", "expected_error")
 WORDS = {
@@ -80,7 +82,7 @@ def _print_several(found: dict[str, Any]) -> None:
     )
 
 
-def print_ranking(ranking: Ranking) -> None:
+def print_ranking(ranking: "Ranking") -> None:
     """Print the teachers of a sweep, the best predicted first, and how well each predictor did."""
     console = Console()
     heads = ["T", "calibration term", "risk, best shift", "own worst %", "robust student's worst %"]
@@ -111,7 +113,7 @@ def print_ranking(ranking: Ranking) -> None:
         console.print("mended teachers look better here than they are: the same examples made them and judge them")
 
 
-def _said(found: RankCorrelation, *, with_interval: bool = True) -> str:
+def _said(found: "RankCorrelation", *, with_interval: bool = True) -> str:
     if math.isnan(found.value):
         return "no order"
     if not with_interval:
@@ -119,5 +121,5 @@ def _said(found: RankCorrelation, *, with_interval: bool = True) -> str:
     return f"{found.value:+.2f} ({found.lower:+.2f} to {found.upper:+.2f})"
 
 
-def _heads(ranking: Ranking) -> list[str]:
+def _heads(ranking: "Ranking") -> list[str]:
     return [f"T {temperature:g}" for temperature in ranking.within]

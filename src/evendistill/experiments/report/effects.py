@@ -4,19 +4,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from evendistill.data.wording import shown
-from evendistill.distillation.effects import Effects, effects
-from evendistill.distillation.effects_over_seeds import EffectsOverSeeds, over_seeds
 from evendistill.experiments.mends import STANDARD
 from evendistill.experiments.report.table import Row, Table
-from evendistill.experiments.results import keeps_predictions, read_predictions, read_split
+from evendistill.experiments.results import read_split
 from evendistill.experiments.spec import RunSpec
 from evendistill.storage.files import known, read_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evendistill.distillation.effects import Effects
+    from evendistill.distillation.effects_over_seeds import EffectsOverSeeds
 
 NOT_KEPT = (
     "This needs the predictions on every test example, which runs of an earlier version did not keep: delete their "
@@ -43,13 +44,13 @@ class Comparison:
     title: str
     alone: str
     same_objective: bool
-    seeds: tuple[Effects, ...]
-    mean: EffectsOverSeeds
+    seeds: "tuple[Effects, ...]"
+    mean: "EffectsOverSeeds"
     class_names: tuple[str, ...]
     training_examples: tuple[int, ...] | None
 
     @property
-    def interval(self) -> tuple[Tensor, Tensor]:
+    def interval(self) -> "tuple[Tensor, Tensor]":
         """``(C,)`` ends of the interval that is shown: over seeds or, with a single one, over test examples."""
         if len(self.seeds) > 1:
             return self.mean.lower, self.mean.upper
@@ -84,11 +85,17 @@ def compare(table: Table, runs: Path) -> Section:
         if alone is None:
             continue
         trios = [_trio(*pair) for pair in zip(row.cell.runs, alone.cell.runs, strict=True)]
-        if all(keeps_predictions(spec, runs) for trio in trios for spec in trio):
+        if _are_kept(trios, runs):
             found.append(_comparison(role, row, alone, trios, runs))
         else:
             why_not = NOT_KEPT
     return Section(tuple(found), why_not)
+
+
+def _are_kept(trios: Sequence[tuple[RunSpec, ...]], runs: Path) -> bool:
+    from evendistill.experiments.predictions import keeps_predictions
+
+    return all(keeps_predictions(spec, runs) for trio in trios for spec in trio)
 
 
 def _students(table: Table) -> list[tuple[str, Row]]:
@@ -125,6 +132,8 @@ def _trio(student: RunSpec, alone: RunSpec) -> tuple[RunSpec, RunSpec, RunSpec]:
 
 
 def _comparison(role: str, row: Row, alone: Row, trios: Sequence[tuple[RunSpec, ...]], runs: Path) -> Comparison:
+    from evendistill.distillation.effects_over_seeds import over_seeds
+
     told = read_split(trios[0][0], runs, "test")
     names = tuple(map(shown, told["class_names"]))
     seeds = tuple(_of_seed(trio, runs, len(names)) for trio in trios)
@@ -146,7 +155,12 @@ def _are_counts(told: object, classes: int) -> TypeGuard[list[int]]:
     return isinstance(told, list) and len(told) == classes and all(isinstance(each, int) for each in told)
 
 
-def _of_seed(trio: tuple[RunSpec, ...], runs: Path, classes: int) -> Effects:
+def _of_seed(trio: tuple[RunSpec, ...], runs: Path, classes: int) -> "Effects":
+    import torch
+
+    from evendistill.distillation.effects import effects
+    from evendistill.experiments.predictions import read_predictions
+
     found = [read_predictions(spec, runs) for spec in trio]
     labels = found[0][1]
     for spec, (_, others) in zip(trio, found, strict=True):
@@ -196,5 +210,5 @@ def _plain_comparison(told: Comparison) -> dict[str, Any]:
     }
 
 
-def _plain(values: Tensor | None) -> list[float | None] | None:
+def _plain(values: "Tensor | None") -> list[float | None] | None:
     return None if values is None else [known(value) for value in values.tolist()]

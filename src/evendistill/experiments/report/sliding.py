@@ -1,9 +1,10 @@
 """What the page's slider moves: recalls at every alpha of a frontier that one training gave."""
 
+import math
+from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
-
-import torch
 
 from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.report.table import Row
@@ -33,19 +34,17 @@ def frontiers(rows: tuple[Row, ...], runs: Path, *, robust_k: int) -> tuple[list
 
 def _of(trained: list[RunSpec], runs: Path, robust_k: int) -> dict[str, Any]:
     told = [read_frontier(spec, runs) for spec in trained]
-    tests = [each["test"] for each in told]
-    recalls = torch.tensor(
-        [[[float("nan") if each is None else each for each in judged(at)["recalls"]] for at in test] for test in tests]
-    )
-    averages = torch.tensor([[judged(at)["average_accuracy"] for at in test] for test in tests])
-    robust = torch.tensor([[robust_metric(at, robust_k) for at in test] for test in tests])
+    at_each_alpha = list(zip(*(each["test"] for each in told), strict=True))
+    recalls = [zip(*(judged(at)["recalls"] for at in seeds), strict=True) for seeds in at_each_alpha]
     return {
         "alphas": told[0]["alphas"],
-        "average": _rounded(averages.mean(dim=0).tolist()),
-        "robust": _rounded(robust.mean(dim=0).tolist()),
-        "recalls": [_rounded(each) for each in recalls.mean(dim=0).tolist()],
+        "average": _means([judged(at)["average_accuracy"] for at in seeds] for seeds in at_each_alpha),
+        "robust": _means([robust_metric(at, robust_k) for at in seeds] for seeds in at_each_alpha),
+        "recalls": [_means(classes) for classes in recalls],
     }
 
 
-def _rounded(values: list[float]) -> list[float | None]:
-    return [known(round(value, 4)) for value in values]
+def _means(found: Iterable[Iterable[float | None]]) -> list[float | None]:
+    """Of each over the seeds, rounded; None where one seed has none."""
+    seeds = [[math.nan if value is None else value for value in each] for each in found]
+    return [known(round(fmean(each), 4)) for each in seeds]

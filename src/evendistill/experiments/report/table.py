@@ -11,7 +11,7 @@ from evendistill.experiments.results import Found, has_probabilities, interval_o
 from evendistill.experiments.rules import Rule
 from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, rival, select
 from evendistill.experiments.sweep import Sweep
-from evendistill.maths.intervals import WorstClassInterval
+from evendistill.maths.least import WorstClassInterval
 
 
 @dataclass(frozen=True)

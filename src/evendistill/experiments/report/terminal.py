@@ -16,7 +16,7 @@ from evendistill.experiments.report.narrow import blocks, narrow
 from evendistill.experiments.report.standing import standings, volumes
 from evendistill.experiments.report.table import Row, Table, to_ship
 from evendistill.experiments.report.verdict import verdict
-from evendistill.maths.intervals import WorstClassInterval
+from evendistill.maths.least import WorstClassInterval
 
 FIRST, ENTRY = 24, 15  # letters of a student's name and of an entry with its star
 
