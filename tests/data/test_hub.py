@@ -5,7 +5,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -138,11 +137,10 @@ def test_the_library_is_quiet_and_afterwards_as_it_was(tmp_path, monkeypatch, ca
     assert {logging.getLogger(name).level for name in ("datasets", "huggingface_hub")} == {logging.INFO}
 
 
-def test_without_a_network_it_says_so_within_seconds(tmp_path):
+def test_without_a_network_it_says_so(tmp_path):
     code = "from evendistill.data.sources import read_source; read_source('owner/name')"
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
-    start = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert time.monotonic() - start < 60  # most of it imports
+    told = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run([sys.executable, "-c", code], **told)
     *_, last = done.stderr.strip().splitlines()
     assert last.startswith("ValueError: the data set 'owner/name' is neither a path nor reachable on the hub: Couldn't")

@@ -7,7 +7,6 @@ import re
 import stat
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -200,10 +199,8 @@ def test_jobs_of_this_machine_are_asked_until_they_end(tmp_path):
         assert process.stdout is not None
         process.stdout.readline()
         engine._jobs["a"] = SimpleNamespace(job_id=str(process.pid), done=lambda: process.poll() is not None)
-        since = time.monotonic()
         assert [outcome.end for outcome in engine.stop()] == ["cut off"]
-        assert process.wait() == -15
-        assert time.monotonic() - since < 3
+        assert process.wait() == -15  # it was asked twice; left alone it sleeps for a minute, then ends with 0
 
 
 def test_a_job_that_is_queued_again_is_told_the_same(tmp_path):
