@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,14 @@ from typing import Any
 
 import pytest
 
+from evendistill.cli import app
 from evendistill.experiments.recipe import read_recipe
 
-FOLDER = Path(__file__).parents[1] / "docs" / "guides"
+ROOT = Path(__file__).parents[1]
+START = ROOT / "docs" / "index.md"
+FOLDER = ROOT / "docs" / "guides"
 GUIDES = sorted(FOLDER.glob("*.md"))
+WIDEST = 80  # letters of a line of code on the site, in a window of 1280 pixels
 NEEDS = {  # guide: module, and the extra that brings it
     "image-folder": ("PIL", "hf"),
     "tabular": ("sklearn", "dev"),
@@ -96,6 +101,35 @@ def test_it_runs_from_top_to_bottom(guide, empty_folder, capsys):
                 same_words(capsys.readouterr().out, block.code)
     found = [json.loads(path.read_text())["worst_class_accuracy"] for path in empty_folder.glob("runs/*/test.json")]
     assert max(found, default=1.0) > LEARNT, "what the recipe of this guide trains is of no use"
+
+
+def test_the_python_of_the_start_page_learns(empty_folder, capsys):
+    (code,) = [block.code for block in blocks(START) if block.language == "python"]
+    exec(compile(code, str(START), "exec"), {"__name__": "start"})
+    assert float(capsys.readouterr().out) > LEARNT
+
+
+def test_the_commands_of_the_start_page_are_verbs_and_its_code_is_not_cut():
+    verbs = {verb.name or getattr(verb.callback, "__name__", "") for verb in app.registered_commands}
+    shown = [line for block in blocks(START) for line in block.code.splitlines()]
+    told = {found[1] for line in shown if (found := re.match(r"evendistill (\S+)", line))}
+    assert {"demo", "init", "run", "export"} <= told <= verbs
+    assert max(map(len, shown)) <= WIDEST
+
+
+@pytest.mark.parametrize("page", [START, *GUIDES], ids=lambda page: page.stem)
+def test_what_is_installed_is_a_clone_with_extras_that_there_are(page):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    for told in re.findall(r"pip install ([^`\n]+)", page.read_text("utf-8")):
+        found = re.fullmatch(r"'\.\[(.+)\]'", told)
+        assert found, f"{told} is on no index of packages"
+        assert set(found[1].split(",")) <= set(extras)
+
+
+def test_no_link_of_a_result_leads_to_a_folder():
+    for page in sorted((ROOT / "results").rglob("*.md")):  # the site has files alone
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).is_file(), f"{page}: {target}"
 
 
 def test_what_the_trackers_of_the_guide_are_told(monkeypatch):
