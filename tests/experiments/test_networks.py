@@ -1,5 +1,6 @@
 """The networks that a recipe can name, as runs make them."""
 
+import json
 import sys
 import warnings
 from types import ModuleType
@@ -8,13 +9,24 @@ import pytest
 import torch
 from torch import nn
 
-from evendistill.experiments.networks import made
+from evendistill.data.datasets import load_data
+from evendistill.experiments.engines.choice import How
+from evendistill.experiments.mends import AtSpec
+from evendistill.experiments.networks import finished_network, made
 from evendistill.experiments.results import has_probabilities
 from evendistill.experiments.run import train_run
 from evendistill.experiments.spec import OwnSpec, RunSpec
+from evendistill.experiments.sweep import Sweep
 from evendistill.training.turns import drained
 
 IMAGES = {"source": "made-up:3x3x8"}
+NO_BIASES = """
+from torch import nn
+
+def network(num_classes):
+    body = nn.Flatten(), nn.Linear(64, 6, bias=False), nn.ReLU()
+    return nn.Sequential(*body, nn.Linear(6, num_classes, bias=False))
+"""
 
 
 def spec(network, data=IMAGES, **more):
@@ -102,6 +114,25 @@ def test_an_own_network_that_cannot_be_had_says_what_a_recipe_wants(monkeypatch)
     assert "the folder that holds the module must be on Python's path: PYTHONPATH=FOLDER" in told
     assert told.count("PYTHONPATH=.") == 1
     assert "PYTHONPATH" not in message("their_nets:Nothing")
+
+
+@pytest.mark.parametrize("by", ["scale-and-bias", "scale", "film"])
+def test_a_frontier_of_a_network_without_biases_is_a_sweep_like_any_other(tmp_path, monkeypatch, by):
+    (tmp_path / "no_biases.py").write_text(NO_BIASES)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = {"kind": "own", "path": "no_biases:network"}
+    teacher = {"network": {"kind": "mlp", "hidden": [4]}, "objectives": ["balanced"]}
+    students = {"network": network, "objectives": ["balanced", "robust"], "shared": by, "temperatures": [1]}
+    told = {"name": "few", "data": {"source": "digits"}, "training": {"epochs": 1, "update_every": 4}, "seeds": 1}
+    (tmp_path / "few.yaml").write_text(json.dumps(told | {"teachers": teacher, "students": students}))
+    sweep = Sweep.read(tmp_path / "few.yaml", tmp_path / "runs")
+    assert [outcome.error for outcome in sweep.train(How(pack=1))] == [None] * len(sweep.needed)
+    alphas = [spec for spec in sweep.needed.values() if isinstance(spec.mend, AtSpec)]
+    data = load_data("digits")
+    for spec in alphas:
+        keys = finished_network(spec, data, sweep.runs).state_dict()
+        assert ("3.bias" in keys) == (by != "scale")
+    assert len(alphas) == 3  # alpha 0, which no label moves, once
 
 
 def test_an_own_network_with_a_softmax_is_warned_of(tmp_path, monkeypatch):

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from evendistill.models.conditioning import condition
 from evendistill.models.convnet import convnet
-from evendistill.models.film import Modulated, modulated, place_of
+from evendistill.models.film import Modulated, place_of
 from evendistill.models.head import head_of
 from evendistill.models.mlp import mlp
 from evendistill.models.resnet import cifar_resnet, resnet18
@@ -72,7 +73,9 @@ def made(name: str) -> tuple[nn.Module, Modulated, torch.Tensor]:
     """A twin of a network, the network modulated, and inputs."""
     make, inputs, _ = NETWORKS[name]
     plain = make()
-    return copy.deepcopy(plain), modulated(plain, inputs, head_of(plain, inputs), ALPHAS), inputs
+    network = condition(copy.deepcopy(plain), inputs, ALPHAS, "film")
+    assert isinstance(network, Modulated)
+    return plain, network, inputs
 
 
 def moved(network: nn.Module) -> nn.Module:

@@ -19,6 +19,7 @@ from evendistill.experiments.spec import (
     TimmSpec,
 )
 from evendistill.models.average import MeanOfProbabilities
+from evendistill.models.conditioned import Conditioned
 from evendistill.models.convnet import convnet
 from evendistill.models.inference import in_channels_last, score_width
 from evendistill.models.mlp import mlp
@@ -70,7 +71,8 @@ def _of_its_shape(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
     if spec.mend is None:
         return network_to_train(spec, data)
     if isinstance(spec.mend, AtSpec) and not spec.mend.by_costs:
-        return fresh_network(spec, data)
+        together = network_to_train(spec.trained, data)
+        return together.at(spec.mend.alpha) if isinstance(together, Conditioned) else together
     members = [finished_network(each, data, runs) for each in spec.inputs]
     match spec.mend:
         case MeanSpec():

@@ -97,7 +97,8 @@ class Conditioned(nn.Module):
         layer = network.get_submodule(self.head)
         weights, biases = (each.detach() for each in self._layers())
         layer.weight = nn.Parameter(self._between(weights, alpha))
-        layer.bias = nn.Parameter(self._between(biases, alpha))
+        if layer.bias is not None or self.by != "scale":  # a layer that had none gets one, where that is its own part
+            layer.bias = nn.Parameter(self._between(biases, alpha))
 
     def _layers(self) -> tuple[Tensor, Tensor]:
         """Weights ``(K, C, D)`` and biases ``(K, C)`` of every trade-off."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -57,16 +56,6 @@ class Modulated(Conditioned):
         """Scores of every trade-off side by side, ``(B, K C)``."""
         scores = self.network(inputs).unflatten(0, (len(self.alphas), -1)).transpose(0, 1)
         return (scores + self._speed * self.own_bias).flatten(1)
-
-    def begins_as(self, scores: Tensor, inputs: Tensor) -> bool:
-        """Whether each trade-off gives these scores: so it must begin, where the network's own code takes more rows."""
-        try:
-            with evaluating(self):
-                found = self(inputs)
-        except (RuntimeError, IndexError, ValueError):
-            return False
-        tolerance = 1e-4 * float(scores.abs().max())
-        return torch.allclose(found, scores.repeat(1, len(self.alphas)), atol=tolerance)
 
     def _write(self, network: nn.Module, alpha: float) -> None:
         """Make a plain copy the network of one trade-off."""
@@ -135,27 +124,3 @@ def place_of(network: nn.Module, inputs: Tensor, head: str) -> Place:
     around = [".".join(parts[:depth]) for depth in range(len(parts) - 1, 0, -1)]
     blocks = [name for name in around if not isinstance(network.get_submodule(name), nn.Sequential)]
     return Place(able[-1], blocks[0] if blocks else able[-1])
-
-
-def modulated(network: nn.Module, inputs: Tensor, head: str, alphas: Sequence[float]) -> Modulated:
-    """The network with its last block modulated, tried.
-
-    Args:
-        network: from inputs ``(B, ...)`` to scores ``(B, C)``; shared with the caller.
-        inputs: to find the block by and to try it on, on the network's device.
-        head: name of its last linear layer.
-        alphas: the trade-offs.
-
-    Raises:
-        ValueError: if the network does not allow it; says where it was to be.
-    """
-    place = place_of(network, inputs, head)
-    with evaluating(network):
-        expected = network(inputs)
-    made = Modulated(network, head, alphas, place)
-    if not made.begins_as(expected, inputs):
-        made.detach()
-        where = f"{place.layer!r}" if place.layer == place.block else f"{place.layer!r} in {place.block!r}"
-        kind = type(network).__name__
-        raise ValueError(f"by='film' cannot modulate {where} of {kind}; take another part, such as 'scale-and-bias'")
-    return made

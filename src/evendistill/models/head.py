@@ -9,7 +9,7 @@ from evendistill.models.inference import evaluating
 
 
 def head_of(network: nn.Module, inputs: Tensor, *, role: str | None = None) -> str:
-    """Name of the linear layer whose output is the scores of the network.
+    """Name of the linear layer whose output is the scores of the network; it works once, and as linear layers do.
 
     Args:
         network: from inputs ``(B, ...)`` to scores ``(B, C)``.
@@ -20,7 +20,7 @@ def head_of(network: nn.Module, inputs: Tensor, *, role: str | None = None) -> s
         ValueError: if no linear layer gives the scores as they are.
     """
     outputs: dict[str, Any] = {}
-    linear = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    linear = {name: module for name, module in network.named_modules() if _is_linear(module)}
     hooks = [module.register_forward_hook(_keep(name, outputs)) for name, module in linear.items()]
     try:
         with evaluating(network):
@@ -29,16 +29,21 @@ def head_of(network: nn.Module, inputs: Tensor, *, role: str | None = None) -> s
         for hook in hooks:
             hook.remove()
     for name in reversed(outputs):
-        if torch.equal(outputs[name], scores):
+        if outputs[name] is not None and torch.equal(outputs[name], scores):
             return name
     kind = type(network).__name__
     called = kind if role is None else f"the {role}, {kind},"
     raise ValueError(f"no linear layer of {called} gives its scores as they are, so it has no head")
 
 
+def _is_linear(module: nn.Module) -> bool:
+    """Whether its scores are linear in its weights; a class made of nn.Linear may do otherwise."""
+    return isinstance(module, nn.Linear) and type(module).forward is nn.Linear.forward
+
+
 def _keep(name: str, outputs: dict[str, Any]) -> Any:  # noqa: ANN401 - what a hook is
     def hook(module: nn.Module, inputs: Any, output: Any) -> None:  # noqa: ANN401
-        outputs[name] = output.clone()  # what follows may change it in place
+        outputs[name] = None if name in outputs else output.clone()  # what follows may change it in place
 
     return hook
 

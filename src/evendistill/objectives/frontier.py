@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from evendistill.maths.losses import margin_loss
 from evendistill.models.conditioned import Conditioned, Conditioning
-from evendistill.models.film import modulated
-from evendistill.models.head import head_of
+from evendistill.models.conditioning import condition
 from evendistill.objectives.objective import NO_FACTS, Facts
 from evendistill.objectives.tradeoff import Base, CostObjective, TradeOff
 
@@ -41,7 +40,10 @@ class FrontierObjective:
     by: Conditioning = "scale-and-bias"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "alphas", tuple(float(alpha) for alpha in self.alphas))
+        try:
+            object.__setattr__(self, "alphas", tuple(float(alpha + 0) for alpha in self.alphas))
+        except (TypeError, ValueError):
+            raise ValueError(f"alphas must be numbers that rise, such as (0, 0.5, 1), got {self.alphas!r}") from None
         if not self.alphas or any(one >= next_one for one, next_one in zip(self.alphas, self.alphas[1:], strict=False)):
             raise ValueError(f"alphas must rise, got {self.alphas}")
         if self.by not in get_args(Conditioning):
@@ -71,14 +73,9 @@ def conditioned(network: nn.Module, inputs: Tensor, objective: FrontierObjective
         objective: how many trade-offs, and what is theirs.
 
     Raises:
-        ValueError: if there are several trade-offs and no linear layer gives the scores, or no block can be modulated.
+        ValueError: if the network does not allow it, see :func:`evendistill.models.conditioning.condition`.
     """
-    if len(objective.alphas) == 1:
-        return Conditioned(network, "", objective.alphas)
-    head = head_of(network, inputs)
-    if objective.by == "film":
-        return modulated(network, inputs, head, objective.alphas)
-    return Conditioned(network, head, objective.alphas, by=objective.by)
+    return condition(network, inputs, objective.alphas, objective.by)
 
 
 class FrontierCosts(nn.Module):

@@ -42,7 +42,9 @@ class Result:
             ValueError: if one objective alone was trained, or ``alpha`` lies outside.
         """
         if not isinstance(self.model, Conditioned):
-            raise ValueError("this network was trained under one objective; ed.FrontierObjective trains several")
+            raise ValueError(
+                "this is not the network of several trade-offs, which ed.FrontierObjective trains with iterate='last'"
+            )
         return self.model.at(alpha)
 
     def scores(self, dataset: object) -> Tensor:
