@@ -260,6 +260,13 @@ def test_the_mean_over_seeds_has_the_t_interval_of_scipy():
     assert told.margin_correlation.value == pytest.approx(spearmanr(np.arange(5), told.gain.numpy())[0])
 
 
+def test_no_interval_over_seeds_leaves_what_a_difference_of_shares_can_be():
+    told = over_seeds([seed_of(student, 50) for student in (95, 20)])  # two seeds: the quantile is 12.7
+    assert (told.lower[0].item(), told.upper[0].item()) == (-1, 1)
+    gaps = [effects([0, 0], [1, 1], [1, 1], [0, 0]), effects([0, 0], [1, 1], [0, 0], [0, 0])]
+    assert (over_seeds(gaps).inheritance_lower, over_seeds(gaps).inheritance_upper) == (-1, 1)
+
+
 def test_over_seeds_errors_of_all_teachers_are_counted_together():
     columns = [drawn(seed) for seed in (1, 2, 3)]
     told = over_seeds([effects(*each, num_classes=CLASSES) for each in columns])

@@ -17,7 +17,8 @@ def sweep(finished_sweep, plain):
     def make(validation=VALIDATION, **changes):
         def found(spec):
             recalls = validation[spec.objective.name]
-            return [None if recall is None else recall + spec.order_seed / 100 for recall in recalls]
+            moved = (spec.order_seed - 0.5) / (100 if spec.objective.name == "standard" else 50)
+            return [None if recall is None else recall + moved for recall in recalls]
 
         return finished_sweep(plain | changes, found, lambda spec: [0.1, 0.2, 0.3, 0.4])
 

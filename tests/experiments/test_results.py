@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from evendistill.experiments.results import Estimate, is_finished, read_split, robust_metric, summarise
 from evendistill.experiments.spec import RunSpec
+from evendistill.storage.files import digest, json_bytes, read_json
 
 accuracies = st.floats(0, 1)
 
@@ -47,6 +48,25 @@ def test_the_robust_metric_is_the_mean_of_the_k_least_and_absent_classes_are_nev
 
 def test_an_absent_class_is_not_a_class_of_recall_zero():
     assert robust_metric({"recalls": [0.9, None, 0.5]}, 1) == 0.5
+
+
+def keep_totals(spec, runs, total):
+    """Write the number of examples of each class into what a run found on validation."""
+    folder = runs / spec.folder_name
+    payload = json_bytes(read_json(folder / "validation.json") | {"total": total})
+    (folder / "validation.json").write_bytes(payload)
+    (folder / "DONE").write_bytes(json_bytes(read_json(folder / "DONE") | {"validation.json": digest(payload)}))
+
+
+def test_the_examples_of_each_class_are_known_where_every_run_kept_their_number(finish_run, tmp_path):
+    specs, runs = [run(seed) for seed in range(2)], tmp_path / "runs"
+    for spec in specs:
+        finish_run(spec, [0.2, 0.9, None], [1.0, 1.0, 1.0])
+    assert summarise(specs, runs, "validation", robust_k=1).total == ()
+    keep_totals(specs[0], runs, [5, 10, 0])
+    assert summarise(specs, runs, "validation", robust_k=1).total == ()
+    keep_totals(specs[1], runs, [6, 9, 0])
+    assert summarise(specs, runs, "validation", robust_k=1).total == (5, 9, 0)
 
 
 def test_a_cell_is_averaged_over_its_seeds(finish_run, tmp_path):

@@ -76,6 +76,8 @@ def over_seeds(seeds: Sequence[Effects]) -> EffectsOverSeeds:
     .. math::
         \bar g_y \pm t_{(1 + \mathrm{level})/2,\, S - 1}\, \sqrt{\frac{\sum_s (g_{sy} - \bar g_y)^2}{S\, (S - 1)}}
 
+    cut off at -1 and 1.
+
     Args:
         seeds: effects of each seed, S of them, of the same classes at the same level.
 
@@ -127,12 +129,12 @@ def _mean(rows: Sequence[Tensor]) -> Tensor:
 
 
 def _mean_interval(rows: Tensor, level: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean over the first dimension with its Student t interval, which is NaN for a single row."""
+    """Mean of differences of shares over the first dimension with its Student t interval; NaN for a single row."""
     mean, count = rows.mean(dim=0), len(rows)
     if count == 1:
         return mean, torch.full_like(mean, torch.nan), torch.full_like(mean, torch.nan)
     spread = student_t_quantile((1 + level) / 2, count - 1) * rows.std(dim=0) / count**0.5
-    return mean, mean - spread, mean + spread
+    return mean, (mean - spread).clamp_min(-1), (mean + spread).clamp_max(1)  # no share differs by more
 
 
 def _sign(lower: Tensor, upper: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from evendistill.data.wording import shown
-from evendistill.experiments.report.answer import Difference, gains_and_losses, recalls_apart
+from evendistill.experiments.report.answer import gains_and_losses, recalls_apart
+from evendistill.experiments.report.difference import Difference
 from evendistill.experiments.report.table import title_of
 from evendistill.experiments.results import Found, interval_of, judged, read_split
 from evendistill.experiments.rules import Rule, in_words

@@ -156,6 +156,7 @@ class Found:
         averages: average accuracy of each seed.
         robusts: worst-class accuracy (or worst-k) of each seed.
         by_seed: recalls of each seed; NaN for absent ones.
+        total: examples of each class or group; empty where a run did not keep them.
     """
 
     average: Estimate
@@ -164,6 +165,7 @@ class Found:
     averages: tuple[float, ...] = ()
     robusts: tuple[float, ...] = ()
     by_seed: tuple[tuple[float, ...], ...] = ()
+    total: tuple[int, ...] = ()
 
 
 def summarise(specs: Sequence[RunSpec], runs: Path, split: Split, *, robust_k: int) -> Found:
@@ -174,4 +176,10 @@ def summarise(specs: Sequence[RunSpec], runs: Path, split: Split, *, robust_k: i
     averages = tuple(judged(run)["average_accuracy"] for run in found)
     robusts = tuple(robust_metric(run, robust_k) for run in found)
     by_seed = tuple(tuple(math.nan if each is None else each for each in judged(run)["recalls"]) for run in found)
-    return Found(Estimate.of(averages), Estimate.of(robusts), recalls, averages, robusts, by_seed)
+    return Found(Estimate.of(averages), Estimate.of(robusts), recalls, averages, robusts, by_seed, _total(found))
+
+
+def _total(found: Sequence[dict[str, Any]]) -> tuple[int, ...]:
+    """Examples of each class; of runs that were tested on different ones the fewest."""
+    counts = [judged(run).get("total", ()) for run in found]
+    return tuple(map(min, zip(*counts, strict=True))) if all(counts) else ()

@@ -1,55 +1,17 @@
 """The first screen: which student to ship, what it gains over standard distillation, and which classes pay."""
 
 import math
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
+from evendistill.experiments.report.difference import Difference
 from evendistill.experiments.report.html import lines
 from evendistill.experiments.report.table import Row, Table, to_ship
 from evendistill.experiments.report.verdict import better_offer, reservations, verdict
 from evendistill.experiments.results import Found
 from evendistill.experiments.rules import in_words
-from evendistill.maths.quantiles import student_t_quantile
 
-LEVEL = 0.95
 MOST_NAMED = 6
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How much one thing lies above another, over seeds.
-
-    Attributes:
-        mean: of the differences.
-        lower: end of the Student t interval; NaN for a single seed.
-        upper: the other end.
-    """
-
-    mean: float
-    lower: float = math.nan
-    upper: float = math.nan
-
-    @classmethod
-    def of(cls, ours: Sequence[float], theirs: Sequence[float]) -> "Difference":
-        """From one value a seed of each, seed by seed."""
-        apart = [one - other for one, other in zip(ours, theirs, strict=True)]
-        mean = statistics.fmean(apart)
-        if len(apart) < 2:
-            return cls(mean)
-        reach = student_t_quantile((1 + LEVEL) / 2, len(apart) - 1) * statistics.stdev(apart) / math.sqrt(len(apart))
-        return cls(mean, mean - reach, mean + reach)
-
-    @property
-    def is_beyond_noise(self) -> bool:
-        """Whether the interval leaves out 0; never for a single seed."""
-        return self.lower > 0 or self.upper < 0
-
-    def words(self) -> str:
-        """In points, with the interval."""
-        told = _points(self.mean)
-        return told if math.isnan(self.lower) else f"{told} ({_points(self.lower)} to {_points(self.upper)})"
 
 
 def answer(table: Table) -> str:
@@ -107,11 +69,16 @@ def gains_and_losses(found: Sequence[tuple[str, Difference]], *, kind: str, seve
     gains = sorted((each for each in told if each[1].mean > 0), key=lambda each: -each[1].mean)
     losses = sorted((each for each in told if each[1].mean < 0), key=lambda each: each[1].mean)
     rest = len(found) - len(gains) - len(losses)
-    noise = ", beyond noise over seeds" if several else " (one seed: noise is not known)"
+    noise = f", beyond noise over {_kinds(found)}" if several else " (one seed: noise is not known)"
     said = [f"Gains over standard distillation{noise}: {_named(gains, kind)}."]
     said += [f"Losses: {_named(losses, kind)}."]
     left = f"The other {rest} of {len(found)} {'lies' if rest == 1 else 'lie'} within noise."
     return [*said, left] if several and rest else said
+
+
+def _kinds(found: Sequence[tuple[str, Difference]]) -> str:
+    """What chance was reckoned with."""
+    return "seeds" if any(math.isnan(each.lower_over_examples) for _, each in found) else "seeds and test examples"
 
 
 def by_class(ours: Row, theirs: Row) -> list[tuple[int, Difference]]:
@@ -121,9 +88,11 @@ def by_class(ours: Row, theirs: Row) -> list[tuple[int, Difference]]:
 
 def recalls_apart(ours: Found, theirs: Found) -> list[tuple[int, Difference]]:
     """Differences of the recall of each class that is there, on one split."""
-    columns = zip(zip(*ours.by_seed, strict=True), zip(*theirs.by_seed, strict=True), strict=True)
+    columns = list(zip(zip(*ours.by_seed, strict=True), zip(*theirs.by_seed, strict=True), strict=True))
+    are_counted = len(ours.total) == len(theirs.total) == len(columns)
+    totals = list(map(min, ours.total, theirs.total)) if are_counted else [0] * len(columns)
     return [
-        (label, Difference.of(one, other))
+        (label, Difference.of(one, other, examples=totals[label]))
         for label, (one, other) in enumerate(columns)
         if not any(map(math.isnan, (*one, *other)))
     ]
@@ -158,8 +127,3 @@ def _named(found: list[tuple[str, Difference]], kind: str) -> str:
     named[0] += " points"
     more = f", and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     return ", ".join(named) + more
-
-
-def _points(share: float) -> str:
-    """With its sign; nothing is never minus nothing."""
-    return f"{round(100 * share, 1) + 0.0:+.1f}"
