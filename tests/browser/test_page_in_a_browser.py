@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 
 def titles(page):
     return page.locator("table.sortable tbody th").all_inner_texts()
@@ -27,6 +29,7 @@ def test_a_click_on_a_point_shows_its_combination(opened, plain_page):
     drawn = page.locator("#frontier .scatterlayer .trace").nth(trace).locator(".points path")
     drawn.nth(point).click(force=True)  # what takes the clicks lies above the points
     page.wait_for_selector("#panel-title:text-is('balanced student of a standard teacher')")
+    assert page.locator("#back").inner_text() == "Back to the picture"
     assert page.locator(".strips .number").all_inner_texts() == ["90.0", "90.0", "90.0", "63.0"]
     widths = page.locator(".strips .track i").evaluate_all("all => all.map((each) => each.style.width)")
     assert [round(float(width.rstrip("%"))) for width in widths] == [90, 90, 90, 63]
@@ -57,6 +60,29 @@ def test_the_keyboard_alone_shows_a_combination_and_sorts(opened, plain_page):
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "panel"
     assert page.locator("#panel-title").inner_text() == wanted
+
+
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 600}, {"width": 390, "height": 844}], ids=str)
+def test_what_is_opened_from_the_list_begins_at_the_top_of_the_window_and_leads_back(opened, large_page, size):
+    page = opened(large_page, viewport=size)
+    assert not page.locator("#back").is_visible()
+    focused = "document.activeElement.textContent"
+    buttons = page.locator("table.sortable tbody button")
+    for number, leave in ((250, "Escape"), (499, "Tab")):
+        name = buttons.nth(number).inner_text()
+        buttons.nth(number).focus()
+        page.keyboard.press("Enter")
+        assert page.locator("#panel-title").inner_text() == name
+        assert 0 <= page.locator("#panel-title").bounding_box()["y"] < 60
+        page.keyboard.press(leave)
+        if leave == "Tab":
+            assert page.evaluate(focused) == page.locator("#back").inner_text() == "Back to the list"
+            page.keyboard.press("Enter")
+        assert page.evaluate(focused) == name
+        assert 0 <= buttons.nth(number).bounding_box()["y"] < size["height"]
+        assert not page.locator("#back").is_visible()
+    page.keyboard.press("Escape")  # there is nothing to go back from
+    assert page.evaluate(focused) == name
 
 
 def test_a_column_sorts_both_ways_and_says_so(opened, plain_page):

@@ -124,6 +124,30 @@ def test_on_paper_nothing_is_cut_and_all_is_dark_on_white_whatever_the_screen_wa
     assert page.locator("#recalls .main-svg").first.bounding_box()["width"] > 1000
 
 
+@pytest.mark.parametrize("paper", ["media", "event"])
+def test_pictures_are_drawn_for_paper_and_for_the_screen_again(opened, plain_page, paper):
+    page = opened(plain_page, color_scheme="dark")
+    lines = """() => [...document.querySelectorAll(".js-plotly-plot")].map((each) => each.layout)
+      .map((told) => [told.font.color, told.xaxis.linecolor, told.yaxis.gridcolor, told.width ?? null])"""
+    dark = page.evaluate(lines)
+    assert len(dark) == 3
+    assert dark[0] == ["#e8eaef", "#3a404c", "#3a404c", None]
+    for is_paper in (True, False):
+        if paper == "media":
+            page.emulate_media(media="print" if is_paper else "screen")
+        else:  # the event comes while the style is the screen's
+            page.evaluate("(name) => dispatchEvent(new Event(name))", "beforeprint" if is_paper else "afterprint")
+        page.wait_for_timeout(300)
+        assert page.evaluate(lines) == ([["#000", "#bbb", "#bbb", 660]] * 3 if is_paper else dark)
+
+
+def test_on_paper_the_head_that_each_page_of_a_table_repeats_is_text_and_no_button(opened, plain_page):
+    page = opened(plain_page)
+    shown = "(all) => all.map((each) => getComputedStyle(each).display)"
+    page.emulate_media(media="print")  # the text of a button is left out of all heads but the first
+    assert set(page.locator("thead button").evaluate_all(shown)) == {"contents"}
+
+
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESK), ("dark", DESK), ("light", PHONE)], ids=str)
 def test_no_rule_of_accessibility_is_broken(opened, plain_page, scheme, size):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")

@@ -106,12 +106,14 @@ def _asset(name: str) -> str:
 def _html_frontier(table: Table) -> str:
     return f"""<section><h2>Average against {escape(table.robust_name)}</h2>
 <p class="soft">A click on a point, or on a name in the list below, shows that combination. Drawing a box with the mouse
-enlarges what is in it, a double click goes back.</p><div class="beside">
+enlarges what is in it, a double click goes back. The Escape key leads from a combination back to where it was opened.
+</p><div class="beside">
 <div class="drawing">
-<figure role="img" aria-label="average accuracy against {escape(table.robust_name)} of every combination; the list
-below has the numbers"><div id="frontier" class="chart"></div></figure>{key(table)}</div>
+<figure role="img" id="picture" tabindex="-1" aria-label="average accuracy against {escape(table.robust_name)} of every
+combination; the list below has the numbers"><div id="frontier" class="chart"></div></figure>{key(table)}</div>
 <div class="panel" id="panel" role="region" tabindex="-1" aria-labelledby="panel-title">
-<h3 id="panel-title" aria-live="polite">No combination</h3><div id="panel-facts"></div>
+<h3 id="panel-title" aria-live="polite">No combination</h3><button type="button" id="back" hidden></button>
+<div id="panel-facts"></div>
 <div id="slider-part" hidden><label for="slider">alpha, 0 for the balanced average, 1 for the worst {table.kind}:
 <output id="slider-alpha"></output></label><input type="range" id="slider" min="0" step="1">
 <p class="soft" id="slider-facts" aria-live="polite"></p></div>

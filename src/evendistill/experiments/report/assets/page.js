@@ -6,12 +6,15 @@
   const names = JSON.parse(find("names").textContent);
   const frontiers = JSON.parse(find("frontiers").textContent);
   let showing = null; // the row in the panel
+  let opener = null; // what a reader opened it with
   const picture = find("frontier");
   const charts = () => document.querySelectorAll(".js-plotly-plot");
   const PLAIN = { displayModeBar: false, responsive: true };
   const PALETTE = ["#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e",
     "#9498a0", "#b5bd3a", "#17a2b8"];
   const PAPER = 660; // pixels across a printed page
+  const ON_PAPER = ["#000", "#bbb", "#fff"]; // as the style sheet has them; it is told of paper later than the page is
+  let onPaper = false;
 
   function element(tag, text, kind) {
     const made = document.createElement(tag);
@@ -46,7 +49,8 @@
 
   function themed() {
     const style = getComputedStyle(document.documentElement);
-    const [ink, line, panel] = ["--ink", "--line", "--panel"].map((name) => style.getPropertyValue(name).trim());
+    const screen = ["--ink", "--line", "--panel"].map((name) => style.getPropertyValue(name).trim());
+    const [ink, line, panel] = onPaper ? ON_PAPER : screen;
     const axis = (which) => ({ [`${which}.color`]: ink, [`${which}.gridcolor`]: line, [`${which}.linecolor`]: line });
     const hover = { "hoverlabel.bgcolor": panel, "hoverlabel.bordercolor": line, "hoverlabel.font.color": ink };
     const clear = "rgba(0,0,0,0)";
@@ -119,6 +123,20 @@
     slide();
   }
 
+  function open(position, by) {
+    show(position);
+    opener = by;
+    find("back").textContent = by === find("picture") ? "Back to the picture" : "Back to the list";
+    find("back").hidden = false;
+  }
+
+  function goBack() {
+    if (!opener) return;
+    opener.focus();
+    opener = null;
+    find("back").hidden = true;
+  }
+
   function sort(head) {
     const heads = [...head.parentNode.children];
     const body = head.closest("table").tBodies[0];
@@ -136,11 +154,14 @@
   const drawings = JSON.parse(find("charts").textContent);
   for (const [name, { data, layout }] of Object.entries(drawings)) Plotly.newPlot(name, data, layout, PLAIN);
   find("slider").addEventListener("input", slide);
-  picture.on("plotly_click", (event) => show(event.points[0].customdata));
+  picture.on("plotly_click", (event) => open(event.points[0].customdata, find("picture")));
+  find("back").addEventListener("click", goBack);
+  find("panel").addEventListener("keydown", (event) => (event.key === "Escape" ? goBack() : undefined));
   for (const button of document.querySelectorAll("button[data-row]")) {
     button.addEventListener("click", () => {
-      show(Number(button.dataset.row));
-      find("panel").focus();
+      open(Number(button.dataset.row), button);
+      find("panel").focus({ preventScroll: true }); // a panel that is higher than the window would end up anywhere
+      find("panel").scrollIntoView();
     });
   }
   for (const head of document.querySelectorAll("table.sortable thead th")) {
@@ -148,9 +169,14 @@
   }
   const theme = () => charts().forEach((each) => Plotly.relayout(each, themed()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
-  const sized = (size) => charts().forEach((each) => Plotly.relayout(each, size));
-  addEventListener("beforeprint", () => sized({ width: PAPER }));
-  addEventListener("afterprint", () => sized({ width: null, autosize: true }));
+  function printing(isPaper) {
+    onPaper = isPaper;
+    const size = isPaper ? { width: PAPER } : { width: null, autosize: true };
+    charts().forEach((each) => Plotly.relayout(each, { ...size, ...themed() }));
+  }
+  addEventListener("beforeprint", () => printing(true));
+  addEventListener("afterprint", () => printing(false));
+  matchMedia("print").addEventListener("change", (event) => printing(event.matches));
   show(Number(document.body.dataset.first));
   theme();
 })();
