@@ -12,7 +12,6 @@ from evendistill.experiments.report.table import make_table
 
 # least recalls of 0.6 and 0.5 with the balanced student; on test the standard one has these of seeds 0, 1 and 2
 PLAIN = [[0.50, 0.80, 0.50], [0.52, 0.80, 0.70], [0.48, 0.80, 0.30]]
-NONE = "Losses: no class."
 BALANCED = [[0.75, 0.70, 0.60], [0.76, 0.69, 0.50], [0.74, 0.71, 0.40]]
 
 
@@ -38,11 +37,7 @@ def table(finished_sweep, plain):
 
 def counted(table, total):
     """The same table, had its runs kept how many examples each class has."""
-
-    def row(each):
-        return replace(each, test=replace(each.test, total=total))
-
-    return replace(table, rows=tuple(row(each) for each in table.rows))
+    return replace(table, rows=tuple(replace(row, test=replace(row.test, total=total)) for row in table.rows))
 
 
 def present(table):
@@ -91,12 +86,9 @@ def test_a_class_of_few_test_examples_gains_nothing_beyond_noise_however_well_th
 def test_seeds_that_agree_by_chance_make_no_loss(table):
     """Two seeds of 34 and of 42 right of 46, as the demo had them: the interval over seeds had no width."""
     made = table([[0.8, 34 / 46], [0.9, 34 / 46]], [[0.6, 42 / 46], [0.5, 42 / 46]])
-    for found, said in (
-        (made, NONE),
-        (counted(made, (46, 46)), NONE),
-        (counted(made, (46, 10**6)), "Losses: class 1 by 17.4 points."),
-    ):
-        assert who(found)[1] == said
+    for found in (made, counted(made, (46, 46))):
+        assert who(found)[1] == "Losses: no class."
+    assert who(counted(made, (46, 10**6)))[1] == "Losses: class 1 by 17.4 points."
 
 
 def test_the_largest_are_named_first_and_six_at_most(table):
@@ -130,7 +122,7 @@ def test_groups_are_called_groups(table):
         "Gains over standard distillation, beyond noise over seeds: group waterbird on land by 25.0 points.",
         "Losses: group landbird by 10.0 points.",
     ]
-    assert "worst-group accuracy over standard distillation, points" in in_words(answer(found))
+    assert "the student over standard distillation, points" in in_words(answer(found))
 
 
 def test_without_standard_distillation_nothing_is_set_against_it(finished_sweep, plain):
@@ -165,21 +157,77 @@ def test_standard_distillation_itself_is_not_set_against_itself(finished_sweep, 
     assert "|standard distillation|" not in in_words(answer(found))
 
 
-def test_the_box_says_what_to_ship_what_it_gains_and_where_it_lies(table):
-    found = table(BALANCED, PLAIN)
+def apart(ours, theirs):
+    """Mean and Student t interval of the differences in points, by scipy."""
+    found = [100 * (one - other) for one, other in zip(ours, theirs, strict=True)]
+    mean, reach = sum(found) / len(found), stats.t.ppf(0.975, len(found) - 1) * stats.sem(found)
+    return f"{mean:+.1f} ({mean - reach:+.1f} to {mean + reach:+.1f})"
+
+
+def cells_from(table, title):
+    """The cells of the box from a title on."""
+    cells = [cell for cell in in_words(answer(table)).split("|") if cell.strip()]
+    return cells[cells.index(title) :]
+
+
+TEACHERS = [0.3, 0.5, 0.4]
+
+
+@pytest.fixture
+def taught(finished_sweep, plain):
+    """A table whose teachers recall differently from seed to seed."""
+
+    def make(**changes):
+        plain["students"] |= {"objectives": ["standard", "balanced"]}
+
+        def validation(spec):
+            return [0.9 if spec.objective.name == "balanced" else 0.1] * 3
+
+        def test(spec):
+            on_test = {"balanced": BALANCED, "standard": PLAIN}
+            if spec.role == "student":
+                return on_test[spec.objective.name][spec.order_seed]
+            return [TEACHERS[spec.order_seed], 0.9, 0.9]
+
+        return make_table(finished_sweep(plain | {"seeds": 3} | changes, validation, test))
+
+    return make
+
+
+def test_the_box_says_what_to_ship_what_it_gains_and_where_it_lies(taught):
+    found = taught()
     words = in_words(answer(found))
     assert "Ship the balanced student of a standard teacher" in words
-    assert "Chosen on validation: best robust metric." in words
-    cells = [cell for cell in words.split("|") if cell.strip()]
-    start = cells.index("the student to ship")
-    # least recalls of seeds 0 to 2: 0.6, 0.5, 0.4 against 0.5, 0.52, 0.3; apart 0.1, -0.02, 0.1
-    reach = stats.t.ppf(0.975, 2) * stats.sem([0.1, -0.02, 0.1])
-    apart = f"+6.0 ({100 * (0.06 - reach):+.1f} to {100 * (0.06 + reach):+.1f})"
-    assert cells[start : start + 4] == ["the student to ship", "50.0 ± 5.8", "65.0 ± 1.9", apart]
-    assert cells[start + 4 : start + 8] == ["standard distillation", "44.0 ± 7.0", "60.0 ± 4.2", "-"]
-    assert cells[start + 8 : start + 10] == ["its teacher, standard", "40.0 ± 0.0"]
+    assert (
+        "Chosen on validation: best robust metric. ± is the standard error over seeds; brackets hold the 95 %" in words
+    )
+    least, average = [0.6, 0.5, 0.4], [sum(each) / 3 for each in BALANCED]
+    plain = [0.5, 0.52, 0.3], [sum(each) / 3 for each in PLAIN]
+    teacher = TEACHERS, [(each + 1.8) / 3 for each in TEACHERS]
+    assert cells_from(found, "the student to ship")[:15] == [
+        *("the student to ship", "50.0 ± 5.8", "65.0 ± 1.9"),
+        *("standard distillation", "44.0 ± 7.0", "60.0 ± 4.2"),
+        *("the student over standard distillation, points", apart(least, plain[0]), apart(average, plain[1])),
+        *("its teacher, standard", "40.0 ± 5.8", "73.3 ± 1.9"),
+        *("the student over its teacher, points", apart(least, teacher[0]), apart(average, teacher[1])),
+    ]
     assert f"To ship: {found.selected.folders[0]} (trained at temperature 3" in words
     assert words.count("44.0 ± 7.0") == 1
+
+
+def test_a_fixed_teacher_is_set_against_every_student_of_it_and_has_no_error(taught):
+    least, average = [0.6, 0.5, 0.4], [sum(each) / 3 for each in BALANCED]
+    assert cells_from(taught(teacher_seed={"fixed": 1}), "its teacher, standard")[:6] == [
+        *("its teacher, standard", "50.0", "76.7"),
+        *("the student over its teacher, points", apart(least, [0.5] * 3), apart(average, [2.3 / 3] * 3)),
+    ]
+    assert "its teacher" not in answer(taught(teacher_seed={"fixed": 1}, seeds=[0, 2]))  # which is in no row
+
+
+def test_of_one_seed_the_box_has_differences_without_brackets(taught):
+    found = taught(seeds=1)
+    assert cells_from(found, "the student over standard distillation, points")[1:3] == ["+10.0", "+8.3"]
+    assert not re.search("brackets|±", answer(found))
 
 
 def test_a_page_without_a_choice_says_why_and_says_it_once(table):

@@ -92,6 +92,21 @@ def test_a_student_without_a_teacher_that_is_better_in_both_is_named(finished_sw
     assert "the teacher does not pay" not in say([0.5, 0.45])
 
 
+@pytest.mark.parametrize("teacher", [[0.8, 0.5], [0.7, 0.4], [0.9, 0.3]])
+def test_a_teacher_that_beats_the_student_in_both_accuracies_is_named(finished_sweep, plain, teacher):
+    def test(spec):
+        return [0.8, 0.4] if spec.role == "student" else teacher
+
+    table = make_table(finished_sweep(plain, lambda spec: [0.8, 0.4], test))
+    said = (
+        "On test its own teacher beats the chosen student in both accuracies (50.0 ± 0.0 % and on average 65.0 ± 0.0 "
+        "%): the student pays only where it costs less to run."
+    )
+    for text in (verdict(table), answer(table)):
+        assert (said in text) is (teacher == [0.8, 0.5])
+        assert ("beats the chosen" in text) is (teacher == [0.8, 0.5])
+
+
 def is_alone(spec):
     return spec.role == "teacher" and spec.network.hidden == (4,)
 

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from evendistill.experiments.report.difference import Difference
-from evendistill.experiments.report.html import lines
+from evendistill.experiments.report.difference import BRACKETS, Difference
+from evendistill.experiments.report.html import Line, lines
 from evendistill.experiments.report.table import Row, Table, to_ship
+from evendistill.experiments.report.taught import Teachers, teachers_of
 from evendistill.experiments.report.verdict import better_offer, reservations, verdict
 from evendistill.experiments.results import Found
 from evendistill.experiments.rules import in_words
@@ -24,8 +25,8 @@ def answer(table: Table) -> str:
     else:
         rule = f": {in_words(table.rule)}" if table.rule else ""
         head = ["on test, in percent", table.robust_name, "average accuracy"]
-        head += [f"{table.robust_name} over standard distillation, points"] if standard_beside(table) else []
-        parts += [f'<p class="soft">{escape(f"Chosen on validation{rule}.")}</p>', lines(head, _rows(table, chosen))]
+        told = f"Chosen on validation{rule}. {_signs(table)}".rstrip()
+        parts += [f'<p class="soft">{escape(told)}</p>', lines(head, _rows(table, chosen))]
         said = [better_offer(table), " ".join(who(table)), " ".join(reservations(table, chosen)), to_ship(table)]
     return "\n".join([*parts, *(f"<p>{escape(each)}</p>" for each in said if each), "</section>"])
 
@@ -98,19 +99,30 @@ def recalls_apart(ours: Found, theirs: Found) -> list[tuple[int, Difference]]:
     ]
 
 
-def _rows(table: Table, chosen: Row) -> list[tuple[str, list[str], bool]]:
-    plain, teacher = standard_beside(table), table.find(chosen.teacher, "none")
-    rows = [("the student to ship", chosen, True)]
-    rows += [("what the rule puts before it", table.rival, False)] if table.rival else []
-    rows += [("standard distillation", plain, False)] if plain else []
-    rows += [(f"its teacher, {chosen.teacher}", teacher, False)] if teacher and teacher is not chosen else []
-    found = []
-    for name, row, is_chosen in rows:
-        entries = [row.test.robust.percent(), row.test.average.percent()]
-        if plain:
-            entries.append("-" if row is plain else Difference.of(row.test.robusts, plain.test.robusts).words())
-        found.append((name, entries, is_chosen))
-    return found
+def _signs(table: Table) -> str:
+    """What stands behind the numbers."""
+    if len(table.seeds) == 1:
+        return ""
+    return f"± is the standard error over seeds; brackets hold the {BRACKETS}."
+
+
+def _rows(table: Table, chosen: Row) -> list[Line]:
+    """The student, and under everything that it is set against how far it lies above that."""
+    plain, teachers = standard_beside(table), teachers_of(table, chosen)
+    beside: list[tuple[str, str, Found | Teachers]] = []
+    beside += [("what the rule puts before it", "that", table.rival.test)] if table.rival else []
+    beside += [("standard distillation", "standard distillation", plain.test)] if plain else []
+    beside += [(f"its teacher, {chosen.teacher}", "its teacher", teachers)] if teachers else []
+    rows: list[Line] = [("the student to ship", _percents(chosen.test), True)]
+    for title, short, found in beside:
+        pairs = (chosen.test.robusts, found.robusts), (chosen.test.averages, found.averages)
+        rows.append((title, _percents(found), False))
+        rows.append((f"the student over {short}, points", [Difference.of(*pair).words() for pair in pairs], False))
+    return rows
+
+
+def _percents(found: Found | Teachers) -> list[str]:
+    return [found.robust.percent(), found.average.percent()]
 
 
 def standard_beside(table: Table) -> Row | None:

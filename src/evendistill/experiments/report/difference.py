@@ -9,6 +9,7 @@ from functools import cache
 from evendistill.maths.quantiles import student_t_quantile, two_sided_quantile
 
 LEVEL = 0.95
+BRACKETS = f"{100 * LEVEL:g} % Student-t interval over seeds"
 ALIKE = 1e-9  # seeds that differ by no more agree; what is left is rounding
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from evendistill.experiments.report.answer import by_class, standard_beside
 from evendistill.experiments.report.claims import claims
+from evendistill.experiments.report.difference import BRACKETS
 from evendistill.experiments.report.effects import Section
 from evendistill.experiments.report.effects_words import (
     TITLE,
@@ -81,8 +82,20 @@ def recalls_table(table: Table) -> str:
         entries += [apart[label].words() if label in apart else "-"] if apart else []
         body.append((name, entries, False))
     left_out = len(table.rows) - len(columns) if table.selected is None else 0
-    said = f'<p class="soft">{left_out} further combinations are left out here; a click shows each.</p>'
-    return lines(head, body, about=f"recalls of each {table.kind}") + (said if left_out else "")
+    said = f"{left_out} further combinations are left out here; a click shows each." if left_out else ""
+    said += brackets(table) if apart else ""
+    soft = f'<p class="soft">{escape(said)}</p>' if said else ""
+    return lines(head, body, about=f"recalls of each {table.kind}") + soft
+
+
+def brackets(table: Table) -> str:
+    """What stands behind the differences of recalls; nothing for a single seed."""
+    if len(table.seeds) == 1:
+        return ""
+    return (
+        f"Brackets hold the {BRACKETS}; where all seeds agree exactly, it is as wide as if each had drawn its test "
+        "examples anew."
+    )
 
 
 def _percent(recall: float) -> str:

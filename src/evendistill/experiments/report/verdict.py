@@ -1,7 +1,8 @@
 """What the numbers say, and what they do not, in plain words."""
 
 from evendistill.experiments.report.table import Row, Table
-from evendistill.experiments.results import Found
+from evendistill.experiments.report.taught import Teachers, teachers_of
+from evendistill.experiments.results import Estimate, Found
 
 
 def verdict(table: Table) -> str:
@@ -48,7 +49,17 @@ def reservations(table: Table, chosen: Row) -> list[str]:
             f"On test the {alone.title} has the better trade-off ({alone.test.robust.percent()} % and on average "
             f"{alone.test.average.percent()} %): here the teacher does not pay."
         )
+    teachers = teachers_of(table, chosen)
+    if teachers and all(theirs.mean > ours.mean for theirs, ours in _accuracies(teachers, chosen.test)):
+        sentences.append(
+            f"On test its own teacher beats the chosen student in both accuracies ({teachers.robust.percent()} % and "
+            f"on average {teachers.average.percent()} %): the student pays only where it costs less to run."
+        )
     return [*sentences, _limits(table)]
+
+
+def _accuracies(teachers: Teachers, student: Found) -> list[tuple[Estimate, Estimate]]:
+    return [(teachers.robust, student.robust), (teachers.average, student.average)]
 
 
 def _choice(table: Table, chosen: Row, plain: Row | None) -> str:
