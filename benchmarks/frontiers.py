@@ -23,12 +23,12 @@ from torch import Tensor
 
 from benchmarks import harness
 from benchmarks.flops import forward_multiply_adds
+from benchmarks.fronts import Point, chosen, measures, told_of, write
 from evendistill.data.datasets import Data, load_data
 from evendistill.data.view import View
 from evendistill.experiments import cells, derive
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.engines.choice import How
-from evendistill.experiments.frontier import hypervolume, pareto_front
 from evendistill.experiments.mends import MeanSpec
 from evendistill.experiments.networks import network_to_train
 from evendistill.experiments.objectives import ObjectiveSpec
@@ -48,8 +48,6 @@ LAYERS: dict[str, Callable[[int], int]] = {
     "bias": lambda count: 0,
     "film": lambda count: count - 1,
 }
-Point = tuple[float, float]
-Front = list[Point]
 TEACHERS, STUDENTS = {"shared": True}, {"shared": True}
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "students": ({}, STUDENTS),
@@ -105,22 +103,6 @@ def points(sweep: Sweep, split: Any) -> list[list[Point]]:  # noqa: ANN401 - one
     return [[point(cell.runs[seed], sweep, split) for cell in students(sweep)] for seed in range(len(sweep.grid.seeds))]
 
 
-def chosen(validation: list[list[Point]], test: list[list[Point]]) -> list[Front]:
-    """For each seed, the test points of those that are efficient on validation."""
-    return [[there[at] for at in pareto_front(here)] for here, there in zip(validation, test, strict=True)]
-
-
-def robust_at(front: Sequence[Point], average: float) -> float:
-    """The best robust accuracy among points with at least this average; NaN if there is none."""
-    return max((robust for at, robust in front if at >= average), default=math.nan)
-
-
-def apart(front: Sequence[Point], other: Sequence[Point]) -> list[dict[str, float]]:
-    """At the average of each efficient point of ``other``, the robust accuracy of both."""
-    best = [other[at] for at in pareto_front(other)]
-    return [{"average": average, "grid": robust, "this": robust_at(front, average)} for average, robust in best]
-
-
 def trained(cells: Iterable[Cell]) -> list[RunSpec]:
     """The trainings behind the students, each once."""
     return list({run.trained.hash: run.trained for cell in cells for run in cell.runs}.values())
@@ -166,43 +148,19 @@ def by_alpha(sweep: Sweep) -> list[dict[str, float]]:
     return [{"alpha": alpha, "average": mean[0], "robust": mean[1]} for alpha, mean in sorted(means.items())]
 
 
-def judge(name: str, sweep: Sweep, data: Data, first: list[Front]) -> dict[str, Any]:
-    """All that is told of one variant; ``first`` are the fronts of the grid."""
-    fronts, behind = chosen(points(sweep, "validation"), points(sweep, "test")), trained(students(sweep))
-    volumes = [hypervolume(front) for front in fronts]
+def judge(name: str, sweep: Sweep, data: Data, grid: dict[str, Any] | None) -> dict[str, Any]:
+    """All that is told of one variant beside the grid, which is judged first, with None."""
+    behind = trained(students(sweep))
     times = [each for run in behind if (each := seconds(run, sweep.runs)) is not None]
-    differences = [row for front, other in zip(fronts, first, strict=True) for row in apart(front, other)]
-    return {
+    found = {
         "variant": name,
         "trainings": len(behind),
-        "hypervolume": _told(volumes),
-        "share of the grid's": _told([own / hypervolume(grid) for own, grid in zip(volumes, first, strict=True)]),
         "multiply-adds": sum(multiply_adds(run, data) for run in behind),
         "seconds": sum(times) if len(times) == len(behind) else None,
         "by alpha of the student": by_alpha(sweep),
-        "robust accuracy at the grid's averages": differences,
-        "mean difference": _mean(row["this"] - row["grid"] for row in differences),
-        "fronts": fronts,
+        "fronts": chosen(points(sweep, "validation"), points(sweep, "test")),
     }
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    known = [value for value in values if not math.isnan(value)]
-    return statistics.fmean(known) if known else None
-
-
-def _told(values: list[float]) -> dict[str, Any]:
-    se = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-    return {"mean": statistics.fmean(values), "se": se, "seeds": values}
-
-
-def told_of(found: dict[str, Any], grid: dict[str, Any]) -> str:
-    """One line."""
-    share, work = found["share of the grid's"], found["multiply-adds"] / grid["multiply-adds"]
-    return (
-        f"{found['variant']}: {found['trainings']} trainings, {100 * work:.1f} % of the grid's multiply-adds, "
-        f"hypervolume {100 * share['mean']:.2f} ± {100 * (share['se'] or 0):.2f} % of the grid's"
-    )
+    return found | measures(found, found if grid is None else grid)
 
 
 def main() -> None:
@@ -218,17 +176,14 @@ def main() -> None:
     recipe = derived(told.grid, told.runs, told.data)
     grid, _ = train_missing(recipe, told.runs, how)
     data = read_data(students(grid)[0].runs[0])
-    first = chosen(points(grid, "validation"), points(grid, "test"))
-    found = [judge("grid", grid, data, first)]
+    found = [judge("grid", grid, data, None)]
     for name in told.variants:
         sweep, _ = train_missing(variant(recipe, told.runs, name), told.runs, how)
-        found.append(judge(name, sweep, data, first))
+        found.append(judge(name, sweep, data, found[0]))
     print("\n".join(told_of(each, found[0]) for each in found))
     if told.out is not None:
         command = f"python -m benchmarks.frontiers {' '.join(sys.argv[1:])}"
-        told.out.parent.mkdir(parents=True, exist_ok=True)
-        whole = {"command": command, "commit": harness.commit(), "sweeps": found}
-        told.out.write_text(json.dumps(whole, indent=1).replace("NaN", "null") + "\n", encoding="utf-8")
+        write({"command": command, "commit": harness.commit(), "sweeps": found}, told.out)
 
 
 if __name__ == "__main__":
