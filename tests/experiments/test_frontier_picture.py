@@ -74,10 +74,20 @@ def test_words_stay_within_the_figure_and_off_the_legend(figure, make, selected,
     axes, legend, words = boxes(drawn)
     assert len(words) == 2
     for word in words:
-        assert drawn.bbox.x0 <= word.x0
+        assert axes.x0 < word.x0
+        assert axes.y0 < word.y0
         assert word.x1 <= legend.x0
         assert word.y1 <= drawn.bbox.y1
+    assert not words[0].overlaps(words[1])
     assert axes.x1 <= legend.x0
+
+
+def test_a_file_says_where_teachers_share_a_colour(figure, make):
+    teachers = {"network": {"kind": "mlp", "hidden": [8]}}
+    for count, title in ((8, ""), (9, "some share a mark: the report names each point")):
+        objectives = ["standard", *({"alpha": number / 10} for number in range(1, count))]
+        (legend,) = figure(make(teachers=teachers | {"objectives": objectives})).legends
+        assert legend.get_title().get_text() == title
 
 
 def test_every_combination_is_a_mark_in_the_colour_of_its_teacher(figure, make):

@@ -8,7 +8,7 @@ from evendistill.experiments.report.effects import Comparison, Section
 from evendistill.experiments.report.effects_words import heading
 
 MARKS = {1: ("#4269d0", "^", "gains beyond noise"), -1: ("#d1495b", "v", "loses beyond noise"), 0: ("#888888", "o", "")}
-CURVES = (("teacher", "#222222", "--"), ("student", "#4269d0", "-"), ("student alone", "#efb118", "-."))
+CURVES = (("teacher", "#222222", "--"), ("student", "#4269d0", "-"), ("student alone", "#b38300", "-."))
 MOST_NAMES = 20
 LONG_NAME = 4
 

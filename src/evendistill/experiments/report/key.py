@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from evendistill.experiments.report.layout import teacher_title
-from evendistill.experiments.report.picture import GREY, OPEN_SHAPES, baselines, colours, shapes
+from evendistill.experiments.report.picture import GREY, OPEN_SHAPES, baselines, colours, repeats, shapes
 from evendistill.experiments.report.table import Table
 
 ALIKE = {"x": "X", "x-open": "X", "circle-open": "o"}  # marks that the page draws otherwise than matplotlib names them
@@ -27,7 +27,14 @@ def key(table: Table) -> str:
     ]
     rings = [("o", GREY, True, "no teacher or student here is better in one accuracy and no worse in the other")]
     told = {"Colour: the teacher": teachers, "Shape: the student": students, "Hollow: other methods": methods}
-    parts = [_part(title, entries) for title, entries in told.items() if entries]
+    parts = [
+        _part(
+            title + (f" (some of the {len(entries)} share one: a click on a point names it)" if are_shared else ""),
+            entries,
+        )
+        for (title, entries), are_shared in zip(told.items(), repeats(table), strict=True)
+        if entries
+    ]
     return f'<div class="key">{"".join(parts)}{_part("Large ring: Pareto frontier", rings)}</div>'
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from evendistill.experiments.frontier import pareto_front
 from evendistill.experiments.report.methods import choice
+from evendistill.experiments.report.placing import View, line_boxes, mark_boxes, place
 from evendistill.experiments.report.table import Row, Table
 from evendistill.storage.files import known
 
-COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5")
+# each at least 3:1 on the page in light and in dark, and apart from each other for the colour-blind too
+COLOURS = ("#3d66dc", "#b38300", "#c43d55", "#1f9a86", "#9a529c", "#887aff", "#4490cf", "#7a7000")
 SHAPES: tuple[tuple[str, Any], ...] = (
     ("x", "x"),
     ("circle", "o"),
@@ -27,22 +29,24 @@ SHAPES: tuple[tuple[str, Any], ...] = (
     ("triangle-right", ">"),
     ("hexagram", (6, 1, 0)),
 )
-OPEN_SHAPES: tuple[tuple[str, Any], ...] = (
-    ("pentagon-open", "p"),
-    ("hexagon-open", "h"),
-    ("diamond-tall-open", "d"),
-    ("cross-open", "P"),
-    ("x-open", "X"),
-    ("triangle-left-open", "<"),
-    ("triangle-right-open", ">"),
+OPEN_SHAPES: tuple[tuple[str, Any], ...] = (  # none is nearly round, as the ring of the frontier is
     ("square-open", "s"),
-    ("star-open", "*"),
-    ("circle-open", "8"),
-    ("triangle-up-open", "^"),
     ("triangle-down-open", "v"),
+    ("cross-open", "P"),
+    ("hourglass-open", ((-1, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))),
+    ("diamond-tall-open", "d"),
+    ("x-open", "X"),
+    ("triangle-up-open", "^"),
+    ("star-open", "*"),
+    ("triangle-left-open", "<"),
+    ("bowtie-open", ((-1, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))),
+    ("triangle-right-open", ">"),
 )
 GREY = "#7a808c"  # seen on white and on black
 MOST_TICKS, LONGEST_TICK = 25, 20
+WINDOWS = ((640.0, 350.0), (280.0, 350.0))  # pixels of the axes on a desk and on a phone
+WORDS, WORDS_SIZE, OVER = "selected on validation", (136.0, 18.0), 14.0  # pixels; so much stands over the axes
+ROOM = 0.06  # around the points, as a share of their spread
 HOVER = "%{text}<br>average %{x:.1f} %, worst %{y:.1f} %<extra></extra>"
 AXIS = {"automargin": True, "showgrid": False, "zeroline": False, "showline": True, "ticks": "outside"}
 LAYOUT: dict[str, Any] = {"font": {"family": "system-ui, sans-serif"}, "hovermode": "closest", "showlegend": False}
@@ -82,14 +86,20 @@ def frontier_chart(table: Table) -> Chart:
         x, y = zip(*points(tuple(rows)), strict=True)
         said = [f"{title}<br>{choice(row.cell)}" for row in rows]
         trace = _dots(x, y, said, [place[id(row)] for row in rows])
-        trace["marker"] = {"color": GREY, "size": 9, "symbol": OPEN_SHAPES[number % len(OPEN_SHAPES)][0]}
+        trace["marker"] = {
+            "color": GREY,
+            "size": 10,
+            "line": {"width": 1.5},
+            "symbol": OPEN_SHAPES[number % len(OPEN_SHAPES)][0],
+        }
         traces.append(trace)
+    ranges = [_range(table, axis) for axis in (0, 1)]
     layout = LAYOUT | {
-        "xaxis": _axis("average accuracy on test (%)"),
-        "yaxis": _axis(f"{table.robust_name} on test (%)"),
+        "xaxis": _axis("average accuracy on test (%)") | {"range": ranges[0]},
+        "yaxis": _axis(f"{table.robust_name} on test (%)") | {"range": ranges[1]},
         "margin": {"t": 20, "r": 10, "b": 60, "l": 60},
         "height": 440,
-        "annotations": [_pointer(at) for at in points((table.selected,) if table.selected else ())],
+        "annotations": [_pointer(table, at, ranges) for at in points((table.selected,) if table.selected else ())],
     }
     return {"data": traces, "layout": layout}
 
@@ -103,9 +113,40 @@ def _axis(title: str) -> Chart:
     return AXIS | {"title": {"text": title, "standoff": 15}}
 
 
-def _pointer(at: tuple[float, float]) -> Chart:
-    arrow = {"showarrow": True, "arrowhead": 0, "arrowcolor": GREY, "ax": 0, "ay": -40}
-    return arrow | {"x": at[0], "y": at[1], "text": "selected on validation"}
+def marks_of(table: Table) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """Every point that is drawn, and its errors: of methods none are drawn."""
+    errors = [(error_of(row.test.average.se), error_of(row.test.robust.se)) for row in table.rows]
+    others = points(tuple(row for rows in baselines(table).values() for row in rows))
+    return [*zip(points(table.rows), errors, strict=True), *((at, (0.0, 0.0)) for at in others)]
+
+
+def _range(table: Table, axis: int) -> list[float]:
+    """What an axis shows; told to plotly, so that it is known here how far a pixel is."""
+    told = [(at[axis] - error[axis], at[axis] + error[axis]) for at, error in marks_of(table)]
+    low, high = min(low for low, _ in told), max(high for _, high in told)
+    room = ROOM * (high - low) or 1.0
+    return [low - room, high + room]
+
+
+def _pointer(table: Table, at: tuple[float, float], ranges: list[list[float]]) -> Chart:
+    across, up = place([_view(table, at, ranges, window) for window in WINDOWS])
+    arrow = {"showarrow": True, "arrowhead": 0, "arrowcolor": GREY, "ax": across, "ay": -up, "xanchor": "center"}
+    return arrow | {"x": at[0], "y": at[1], "text": WORDS, "yanchor": "middle"}
+
+
+def _view(table: Table, at: tuple[float, float], ranges: list[list[float]], window: tuple[float, float]) -> View:
+    """The picture in pixels, as a window shows it."""
+    scale = [size / (high - low) for size, (low, high) in zip(window, ranges, strict=True)]
+
+    def pixels(of: tuple[float, float]) -> tuple[float, float]:
+        return (of[0] - ranges[0][0]) * scale[0], (of[1] - ranges[1][0]) * scale[1]
+
+    taken = line_boxes([pixels(each) for each in front(table)])
+    for mark, error in marks_of(table):
+        taken += mark_boxes(pixels(mark), (error[0] * scale[0], error[1] * scale[1]), half=8)
+    for ring in map(pixels, front(table)):
+        taken += mark_boxes(ring, (0, 0), half=10)
+    return View(pixels(at), taken, (0, 4, window[0], window[1] + OVER), WORDS_SIZE)
 
 
 def _front_trace(table: Table) -> Chart:
@@ -169,6 +210,13 @@ def shapes(table: Table) -> dict[str, tuple[str, Any]]:
     """A mark for each kind of student, as plotly and as matplotlib name it."""
     titles = dict.fromkeys(row.student_title for row in table.rows)
     return dict(zip(titles, cycle(SHAPES), strict=False))
+
+
+def repeats(table: Table) -> tuple[bool, bool, bool]:
+    """Whether there are more teachers than colours, more students than shapes, more methods than hollow shapes."""
+    of = ((by_teacher(table), COLOURS), (shapes(table), SHAPES), (baselines(table), OPEN_SHAPES))
+    colour, shape, hollow = (len(named) > len(marks) for named, marks in of)
+    return colour, shape, hollow
 
 
 def baselines(table: Table) -> dict[str, list[Row]]:

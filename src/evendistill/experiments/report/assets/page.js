@@ -10,8 +10,8 @@
   const picture = find("frontier");
   const charts = () => document.querySelectorAll(".js-plotly-plot");
   const PLAIN = { displayModeBar: false, responsive: true };
-  const PALETTE = ["#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e",
-    "#9498a0", "#b5bd3a", "#17a2b8"];
+  const PALETTE = ["#3d66dc", "#b38300", "#c43d55", "#1f9a86", "#9a529c", "#887aff", "#4490cf", "#7a7000", "#a0613c",
+    "#808790", "#e0509a", "#3f9030"]; // picture.py's first
   const PAPER = 660; // pixels across a printed page
   const ON_PAPER = ["#000", "#bbb", "#fff"]; // as the style sheet has them; it is told of paper later than the page is
   let onPaper = false;
@@ -156,7 +156,9 @@
   find("slider").addEventListener("input", slide);
   picture.on("plotly_click", (event) => open(event.points[0].customdata, find("picture")));
   find("back").addEventListener("click", goBack);
-  find("panel").addEventListener("keydown", (event) => (event.key === "Escape" ? goBack() : undefined));
+  for (const panel of document.querySelectorAll(".panel")) {
+    panel.addEventListener("keydown", (event) => (event.key === "Escape" ? goBack() : undefined));
+  }
   for (const button of document.querySelectorAll("button[data-row]")) {
     button.addEventListener("click", () => {
       open(Number(button.dataset.row), button);
