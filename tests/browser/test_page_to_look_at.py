@@ -124,6 +124,32 @@ def test_on_paper_nothing_is_cut_and_all_is_dark_on_white_whatever_the_screen_wa
     assert page.locator("#recalls .main-svg").first.bounding_box()["width"] > 1000
 
 
+def test_on_a_desk_the_picture_and_what_stands_beside_it_end_together(opened, plain_page):
+    page = opened(plain_page)
+    for name in ("balanced student of a robust teacher ★", "standard teacher alone"):  # with multipliers and without
+        page.locator("table.sortable tbody button", has_text=name).first.click()
+        key, panel, below = (box(page, each) for each in (".drawing .key", "#panel", "#panel-below"))
+        assert abs(key[3] - panel[3]) < 40
+        assert 0 < below[1] - panel[3] < 40
+        assert below[0] == box(page, ".drawing")[0]
+        assert below[2] == panel[2]
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_words_at_the_selected_student_lie_on_no_point_and_on_no_error_bar(opened, plain_page, size):
+    page = opened(plain_page, viewport=size)
+    left, bottom, right, top = box(page, "#frontier .annotation-text")
+    marks = page.locator("#frontier .points path, #frontier .errorbar path").all()
+    assert len(marks) > 20
+    for mark in marks:
+        found = mark.bounding_box()
+        other = (found["x"], found["y"], found["x"] + found["width"], found["y"] + found["height"])
+        assert not overlap((left, bottom, right, top), other)
+    inside = box(page, "#frontier .nsewdrag")
+    assert inside[0] <= left
+    assert right <= inside[2]
+
+
 @pytest.mark.parametrize("paper", ["media", "event"])
 def test_pictures_are_drawn_for_paper_and_for_the_screen_again(opened, plain_page, paper):
     page = opened(plain_page, color_scheme="dark")

@@ -10,10 +10,11 @@ from evendistill.experiments.report.details import details
 from evendistill.experiments.report.effects import Section
 from evendistill.experiments.report.effects_picture import write_effects
 from evendistill.experiments.report.effects_words import PICTURE
-from evendistill.experiments.report.exported import as_csv, as_latex
+from evendistill.experiments.report.exported import as_csv, effects_csv
 from evendistill.experiments.report.frontier_picture import write_frontier
 from evendistill.experiments.report.html import data_block, scrolled
 from evendistill.experiments.report.key import key
+from evendistill.experiments.report.latex import as_latex
 from evendistill.experiments.report.layout import caption, entry, grid_of
 from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.picture import drawn, frontier_chart, recalls_chart
@@ -55,10 +56,11 @@ def write_report(
         link.unlink()
     write_markdown(table, folder / "table.md", command=command, effects=effects)
     write_bytes(folder / "table.csv", as_csv(table).encode())
-    write_bytes(folder / "table.tex", as_latex(table).encode())
+    write_bytes(folder / "table.tex", as_latex(table, effects).encode())
     write_frontier(table, folder / "frontier.svg")
     if effects.comparisons:
         write_effects(effects, folder / PICTURE)
+        write_bytes(folder / "effects.csv", effects_csv(effects).encode())
     more = effects_section(effects, folder / PICTURE) + teachers_section(ranking, table)
     page = folder / "index.html"
     write_bytes(page, _page(table, runs, command, more).encode())
@@ -117,11 +119,12 @@ combination; the list below has the numbers"><div id="frontier" class="chart"></
 <div id="slider-part" hidden><label for="slider">alpha, 0 for the balanced average, 1 for the worst {table.kind}:
 <output id="slider-alpha"></output></label><input type="range" id="slider" min="0" step="1">
 <p class="soft" id="slider-facts" aria-live="polite"></p></div>
-<h3>Recall of each {table.kind} on test, %</h3><div id="panel-recalls"></div>
+<h3>Recall of each {table.kind} on test, %</h3><div id="panel-recalls"></div></div>
+<div class="panel" id="panel-below" role="group" aria-labelledby="panel-title">
 <div id="multipliers-part" hidden><h3>Multipliers over training</h3><div id="multipliers" role="img"></div>
 <div class="key" id="multipliers-key"></div></div>
-<h3>Take it away</h3><pre tabindex="0"><code id="panel-command"></code></pre>
-<details><summary>What the run was told</summary><pre id="panel-spec" tabindex="0"></pre></details>
+<div><h3>Take it away</h3><pre tabindex="0"><code id="panel-command"></code></pre>
+<details><summary>What the run was told</summary><pre id="panel-spec" tabindex="0"></pre></details></div>
 </div></div></section>"""
 
 
