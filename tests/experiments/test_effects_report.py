@@ -1,5 +1,7 @@
 """The section on what distillation did to whom: right runs side by side, right numbers, nothing where there is none."""
 
+import csv
+import io
 import json
 import re
 from dataclasses import replace
@@ -12,6 +14,7 @@ import torch
 import evendistill as ed
 from evendistill.experiments.report import effects_words
 from evendistill.experiments.report.effects import NOT_KEPT, Section, as_json, compare
+from evendistill.experiments.report.latex import latex
 from evendistill.experiments.report.page import write_report
 from evendistill.experiments.report.table import make_table
 from evendistill.storage.files import digest, json_bytes, read_json
@@ -334,3 +337,32 @@ def test_page_table_and_picture_show_the_section_and_fetch_nothing(make):
     ):
         assert words in shown.seen
     assert r"\<script\>alert(1)\</script\> \$5 \| \$x\_{" in (page.parent / "table.md").read_text("utf-8")
+
+
+def test_spreadsheet_and_paper_have_the_effects_of_each_class(make, tmp_path):
+    sweep = make()
+    table, section = make_table(sweep), section_of(sweep)
+    page = write_report(table, tmp_path / "report", runs=sweep.runs, command="c", effects=section)
+    lines = list(csv.DictReader(io.StringIO((page.parent / "effects.csv").read_text("utf-8"))))
+    assert len(lines) == 2 * 3
+    plain = as_json(section)
+    for at, line in enumerate(lines):
+        told, label = plain[at // 3], at % 3
+        assert (line["role"], line["student"], line["class"]) == (told["role"], told["student"], str(label))
+        assert int(line["training_examples"]) == told["training_examples"][label]
+        for name in ("gain", "lower", "upper_over_examples", "inherited", "beyond_noise", "teacher_errors"):
+            assert float(line[name]) == told[name][label]
+        for name in ("teacher", "student", "alone"):
+            assert float(line[f"recall_{name}"]) == told["recalls"][name][label]
+    text = (page.parent / "table.tex").read_text("utf-8")
+    for each in section.comparisons:
+        for head, body in (effects_words.class_lines(each), effects_words.worst_k_lines(each)):
+            for row in (head, *body):
+                assert " & ".join(map(latex, row)) in text
+    assert text.count(r"\begin{table}") == 2 + 2 * 2
+
+
+def test_without_anything_to_compare_there_is_no_spreadsheet_of_effects(finished_sweep, plain, tmp_path):
+    table = make_table(finished_sweep(plain, lambda spec: [0.9, 0.5]))
+    page = write_report(table, tmp_path / "report", runs=tmp_path / "runs", command="c")
+    assert not (page.parent / "effects.csv").exists()

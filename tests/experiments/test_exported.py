@@ -1,4 +1,4 @@
-"""The tables for spreadsheets and papers: every number comes back, and names stay names."""
+"""The tables for spreadsheets: every number comes back, and names stay names."""
 
 import csv
 import io
@@ -6,22 +6,13 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evendistill.data.wording import shown
-from evendistill.experiments.report.exported import as_csv, as_latex, latex
-from evendistill.experiments.report.layout import grid_of
+from evendistill.experiments.report.exported import as_csv
+from evendistill.experiments.report.methods import printed_words
 from evendistill.experiments.report.table import make_table
 
 HOSTILE = ["=cmd|'/C calc'!A0", "+1", "-1", "@SUM(1)", "\tx", "\r=1", 'a,"b"\nc', "<b>", "猫", "50 % & $5_{x}"]
-COMMANDS: dict[str, str] = {
-    r"\textbackslash{}": "\\",
-    r"\textasciitilde{}": "~",
-    r"\textasciicircum{}": "^",
-    r"$\pm$": "±",
-    r"$\star$": "★",
-}
 
 
 @pytest.fixture
@@ -59,6 +50,25 @@ def test_the_spreadsheet_has_every_number_of_the_table_to_its_last_digit(table):
     assert [line["validation_labels"] for line in told] == ["", "", "", "teacher", ""]
 
 
+def test_what_was_printed_of_a_combination_stands_beside_it(finished_sweep, plain):
+    network = {"kind": "resnet", "depth": 56}
+    plain["teachers"]["network"] = plain["students"]["network"] = network
+    plain |= {"baselines": ["standard-distillation", "post-shift"], "teacher_seed": {"fixed": 0}}
+    made = make_table(finished_sweep(plain | {"published": "cifar10-lt"}, lambda spec: [0.9, 0.5]))
+    told = {(line["teacher"], line["student"]): line for line in read(as_csv(made))}
+    found = told["standard", "standard"]
+    assert [
+        float(found[f"printed_{what}"]) for what in ("worst", "worst_se", "average", "average_se")
+    ] == pytest.approx([0.3667, 0.0028, 0.6950, 0.0013])
+    assert found["printed_source"] in found["printed"]
+    row = made.find("standard", "standard")
+    assert row is not None
+    assert found["printed"] == printed_words(row, made)
+    for line in told.values():
+        assert (line["printed"] == "") == (line["printed_source"] == "")
+    assert not [name for name in read(as_csv(replace(made, published=None)))[0] if "printed" in name]
+
+
 def test_one_seed_has_no_standard_error_in_the_spreadsheet(finished_sweep, plain):
     table = make_table(finished_sweep(plain | {"seeds": 1}, lambda spec: [0.9, 0.5]))
     assert {line["test_worst_se"] for line in read(as_csv(table))} == {""}
@@ -77,47 +87,3 @@ def test_no_cell_of_a_spreadsheet_is_a_formula_and_names_come_back(table, name):
 def test_titles_that_look_like_formulas_are_marked_as_text(table, monkeypatch, title):
     monkeypatch.setattr(type(table.rows[0]), "title", property(lambda _: title))
     assert {line["combination"] for line in read(as_csv(table))} == {f"'{title}"}
-
-
-def unset(text):
-    """What LaTeX would set: the text, if nothing in it is a command that was not meant."""
-    pattern = "|".join(map(re.escape, COMMANDS)) + r"|\\[&%$#_{}]|[^\\~^&%$#_{}]"
-    found = re.findall(pattern, text, flags=re.DOTALL)
-    assert "".join(found) == text
-    return "".join(COMMANDS.get(each) or each[-1] for each in found)
-
-
-@given(st.text())
-def test_latex_sets_any_text_as_it_is(text):
-    assert unset(latex(text)) == text
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_latex_sets_hostile_names_as_they_are(name):
-    assert unset(latex(name)) == name
-
-
-def test_the_paper_s_table_has_a_column_for_each_teacher_and_the_entries_of_the_page(finished_sweep, plain):
-    plain["teachers"]["objectives"] = ["standard", "robust"]
-    table = make_table(finished_sweep(plain, lambda spec: [0.9, 0.5 + 0.1 * (spec.objective.name == "robust")]))
-    text = as_latex(table)
-    head, lines = grid_of(table)
-    assert re.findall(r"\\begin\{tabular\}\{(\w+)\}", text) == ["l" + "r" * (len(head) - 1)]
-    begun, ended = (re.findall(rf"\\{what}\{{(\w+)\}}", text) for what in ("begin", "end"))
-    assert begun == ended[::-1] == ["table", "tabular"]
-    rules = [text.index(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")]
-    assert rules == sorted(rules)
-    rows = [line.removesuffix(r" \\").split(" & ") for line in text.splitlines() if line.endswith(r" \\")]
-    assert len(rows) == 1 + len(lines)
-    assert {len(row) for row in rows} == {len(head)}
-    assert [unset(cell) for cell in rows[0]] == head
-    assert [unset(row[0]) for row in rows[1:]] == [title for title, _ in lines]
-    assert sum(r"$\star$" in cell for row in rows for cell in row) == 1
-    assert r"50.0 $\pm$ 0.0 (70.0 $\pm$ 0.0)" in rows[1]
-
-
-def test_what_is_counted_in_percent_is_no_comment_in_latex(finished_sweep, plain):
-    rule = {"rule": "average-above", "robust_floor": 0.4}
-    text = as_latex(make_table(finished_sweep(plain | {"selection": rule}, lambda spec: [0.9, 0.5])))
-    assert r"a robust metric of at least 40 \%" in text
-    assert not re.search(r"(?<!\\)%", text)

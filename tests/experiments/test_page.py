@@ -8,7 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from evendistill.experiments.report.layout import entry, grid_of, markdown
+from evendistill.experiments.report.lines import markdown_table
 from evendistill.experiments.report.page import write_report
+from evendistill.experiments.report.recalls import recall_lines
 from evendistill.experiments.report.table import make_table
 
 ATTACK = "<script>alert(1)</script>"
@@ -152,7 +154,7 @@ def test_a_class_that_no_example_has_is_called_absent(table, written):
     assert page.table("table of recalls of each class", 5)[-1] == ["dog", "absent", "absent", "absent", "-"]
     assert "nan" not in page.text
     assert "nan" not in path.with_name("table.csv").read_text("utf-8").splitlines()[1]
-    assert '"recalls":[0.9,null]' in path.read_text("utf-8")
+    assert '"recalls":"p0--"' in path.read_text("utf-8")
 
 
 def test_where_nothing_is_selected_the_first_combinations_stand_beside_each_other(finished_sweep, plain, written):
@@ -193,7 +195,12 @@ def test_beside_the_page_lie_the_table_and_the_picture(table, written):
     lines = (folder / "table.md").read_text("utf-8")
     assert lines.startswith(markdown(table))
     assert "over seeds 0, 1;" in lines
-    assert lines.endswith("Regenerate with `evendistill run recipe.yaml`.\n")
+    assert (
+        "Regenerate with `evendistill run recipe.yaml`.\n\n## Recall of each class\n\n| class | its teacher |" in lines
+    )
+    head, body = recall_lines(table)
+    assert lines.count(markdown_table(head, body)) == 1
+    assert body[0] == ["cat", "90.0", "90.0", "90.0", "+0.0 (all seeds alike)"]
 
 
 def test_the_picture_is_the_same_at_every_drawing_and_fetches_nothing(table, written):

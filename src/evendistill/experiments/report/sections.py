@@ -1,12 +1,9 @@
 """Sections of the page that not every recipe has: what was printed, other methods, effects; and recalls."""
 
-import math
 from html import escape
 from pathlib import Path
 
-from evendistill.experiments.report.answer import by_class, standard_beside
 from evendistill.experiments.report.claims import claims
-from evendistill.experiments.report.difference import BRACKETS
 from evendistill.experiments.report.effects import Section
 from evendistill.experiments.report.effects_words import (
     TITLE,
@@ -17,8 +14,9 @@ from evendistill.experiments.report.effects_words import (
     worst_k_lines,
 )
 from evendistill.experiments.report.html import lines, scrolled
-from evendistill.experiments.report.methods import choice, methods, printed_beside, printed_words
+from evendistill.experiments.report.methods import PRINTED_HEAD, methods_lines, printed_beside
 from evendistill.experiments.report.picture import recall_rows
+from evendistill.experiments.report.recalls import brackets, recall_lines
 from evendistill.experiments.report.table import Table
 
 
@@ -27,21 +25,16 @@ def printed_section(table: Table) -> str:
     body = [(title, [measured, published], False) for title, measured, published in printed_beside(table)]
     if not body:
         return ""
-    head = ["combination", "measured", "printed"]
-    return f"<section><h2>Measured beside printed</h2>\n{lines(head, body, words=head)}</section>\n"
+    told = lines(PRINTED_HEAD, body, words=PRINTED_HEAD)
+    return f"<section><h2>Measured beside printed</h2>\n{told}</section>\n"
 
 
 def methods_section(table: Table) -> str:
     """Table 2 and the paper's claims; nothing if the recipe names no baselines."""
     if not table.baselines:
         return ""
-    head = ["method", table.robust_name, "average accuracy", f"{table.robust_name} on validation", "chosen there"]
-    head += ["printed"] if table.published else []
-    body = []
-    for row in methods(table):
-        found = [row.test.robust.percent(), row.test.average.percent(), row.validation.robust.percent()]
-        found += [choice(row.cell), *([printed_words(row, table)] if table.published else [])]
-        body.append((row.title, found, row.selected))
+    head, rows = methods_lines(table)
+    body = [(row.title, entries, row.selected) for row, entries in rows]
     said = [(claim.text, [claim.verdict, claim.evidence], False) for claim in claims(table)]
     return (
         "<section><h2>Beside what others would use</h2>\n"
@@ -72,31 +65,9 @@ def _effects_lines(head: list[str], body: list[list[str]]) -> str:
 
 def recalls_table(table: Table) -> str:
     """Recalls of the selected student, its teacher and standard distillation, and what lies between first and last."""
-    columns, plain = recall_rows(table), standard_beside(table)
-    head = [table.kind, *(label for label, _ in columns)]
-    apart = {} if plain is None or table.selected is None else dict(by_class(table.selected, plain))
-    head += ["points over standard distillation"] if apart else []
-    body = []
-    for label, name in enumerate(table.class_names):
-        entries = [_percent(row.test.recalls[label]) for _, row in columns]
-        entries += [apart[label].words() if label in apart else "-"] if apart else []
-        body.append((name, entries, False))
-    left_out = len(table.rows) - len(columns) if table.selected is None else 0
-    said = f"{left_out} further combinations are left out here; a click shows each." if left_out else ""
-    said += brackets(table) if apart else ""
+    head, body = recall_lines(table)
+    left_out = len(table.rows) - len(recall_rows(table)) if table.selected is None else 0
+    said = f"{left_out} further combinations are left out here; a click shows each." if left_out else brackets(table)
     soft = f'<p class="soft">{escape(said)}</p>' if said else ""
-    return lines(head, body, about=f"recalls of each {table.kind}") + soft
-
-
-def brackets(table: Table) -> str:
-    """What stands behind the differences of recalls; nothing for a single seed."""
-    if len(table.seeds) == 1:
-        return ""
-    return (
-        f"Brackets hold the {BRACKETS}; where all seeds agree exactly, it is as wide as if each had drawn its test "
-        "examples anew."
-    )
-
-
-def _percent(recall: float) -> str:
-    return "absent" if math.isnan(recall) else f"{100 * recall:.1f}"
+    about = f"recalls of each {table.kind}"
+    return lines(head, [(name, entries, False) for name, *entries in body], about=about) + soft

@@ -7,16 +7,11 @@ from evendistill.experiments.report.effects import Section
 from evendistill.experiments.report.effects_words import effects_markdown
 from evendistill.experiments.report.layout import caption, markdown
 from evendistill.experiments.report.lines import as_code
-from evendistill.experiments.report.methods import methods_markdown, printed_markdown
+from evendistill.experiments.report.methods import TABLE_2, methods_markdown, printed_markdown
+from evendistill.experiments.report.recalls import recalls_markdown
 from evendistill.experiments.report.table import Table
 from evendistill.experiments.report.verdict import verdict
 from evendistill.storage.files import write_bytes
-
-TABLE_2 = (
-    "Every method under the same data, networks, schedule and seeds; its hyper-parameters are those with the best "
-    "robust metric on validation. AdaMargin and AdaAlpha are our reconstructions; the search of post-shift is ours, "
-    "and so are gain and step of group DRO that validation moves."
-)
 
 
 def write_markdown(table: Table, path: Path, *, command: str, effects: Section = Section()) -> None:  # noqa: B008
@@ -28,6 +23,7 @@ def write_markdown(table: Table, path: Path, *, command: str, effects: Section =
         parts += [f"## Beside what others would use\n\n{methods_markdown(table)}\n{TABLE_2}\n"]
         parts += [f"## What the paper claims\n\n{claims_markdown(table)}"]
         parts += [f"## In words\n\n{verdict(table)}\n"]
+    parts += [recalls_markdown(table)]
     if compared := effects_markdown(effects):
         parts += [compared]
     write_bytes(path, "\n".join(parts).encode())
