@@ -123,6 +123,27 @@ def test_damaged_results_are_named_and_made_anew_and_no_other_run_is_touched(swe
     assert others == {path: path.stat().st_mtime_ns for path in others}
 
 
+def test_a_teacher_that_is_damaged_while_its_students_wait_fails_none_of_them_for_good(swept, tmp_path):
+    sweep = Sweep.read(lay(tmp_path) / "small.yaml", tmp_path / "runs")
+
+    def damage_once(outcome):
+        spec = sweep.needed[outcome.hash]
+        if spec.teacher is None and spec.order_seed == 0:
+            cut(sweep.runs / spec.folder_name / "model.safetensors")
+
+    outcomes = sweep.train(How(pack=1), on_outcome=damage_once)
+    students = [each for each in outcomes if each.end == "failed"]
+    assert len(students) == 4
+    assert all(
+        each.is_passing and "is not what the run wrote; the recipe's `run`" in str(each.error) for each in students
+    )
+    assert not list(tmp_path.rglob("FAILED"))
+    damaged = [tmp_path / "runs" / run.folder_name / "model.safetensors" for run in sweep.needed.values()]
+    damaged = [path for path, run in zip(damaged, sweep.needed.values(), strict=True) if not run.teacher]
+    assert_named(evendistill(tmp_path, "run", "small.yaml", "--pack", "2"), damaged[::2])
+    assert results(tmp_path) == results(swept)
+
+
 def test_a_report_and_a_choice_from_damaged_results_are_refused_by_name(swept, tmp_path):
     cases = [
         ("report", "test.json", altered),

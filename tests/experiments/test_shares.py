@@ -43,9 +43,9 @@ def events(folder):
     return Counter((path.parent.name, json.loads(line)["event"]) for path, line in lines)
 
 
-def assert_each_was_trained_once(folder):
+def assert_each_was_trained_once(folder, more=0):
     names = {name for name, _ in results(folder)}
-    assert len(names) == RUNS
+    assert len(names) == RUNS + more
     assert events(folder) == Counter((name, event) for name in names for event in ("began", "finished"))
 
 
@@ -113,6 +113,17 @@ def test_two_shares_at_the_same_time_on_two_engines_are_the_whole(whole, tmp_pat
     assert any(out for out, _ in said)
     assert results(tmp_path) == results(whole)
     assert_each_was_trained_once(tmp_path)
+
+
+def test_shares_of_a_search_leave_nothing_undone(run, tmp_path, monkeypatch):
+    """What goes on is known when the last share has ended its trials; nobody else may be there by then."""
+    monkeypatch.setattr(f"{__name__}.RECIPE", RECIPE + "search: {epochs: 0.5, keep: 0.5}\n")
+    folder = tmp_path / "searched"
+    code, _, err = run(folder, "--cell", "1/2")
+    assert (code, err.splitlines()[-1][:23]) == (0, "share 1/2 is trained; 4")
+    code, out, _ = run(folder, "--cell", "2/2", "--json")
+    assert (code, bool(json.loads(out)["cells"])) == (0, True)
+    assert_each_was_trained_once(folder, more=3)  # of six that were tried
 
 
 def test_a_share_whose_time_is_up_before_it_begins_says_so(run, tmp_path):

@@ -13,7 +13,7 @@ from evendistill.experiments.methods import BaselineSpec
 from evendistill.experiments.mistakes import in_one_line
 from evendistill.experiments.recipe import GridSpec, StudentsSpec, TeachersSpec
 from evendistill.experiments.spec import DataSpec, ViewSpec
-from evendistill.storage.files import write_bytes
+from evendistill.storage.files import digest, write_bytes
 from evendistill.training.recipe import Recipe
 
 SMOKE_IMAGES = "made-up:10x3x32"
@@ -21,6 +21,7 @@ SMOKE_TRAINING = {"epochs": 1, "batch_size": 48, "update_every": 2, "warmup_epoc
 SMOKE_RESIZE = 32
 MOST_NUMBERS = 10_000_000  # of one made-up image a class; there are dozens of each
 SMOKE, SHARED = "-smoke", "-shared"
+TOLD = "told"  # folder of recipes as engines are told them
 MOST_LETTERS = 80  # of the name of a recipe as the name of a file
 
 
@@ -89,9 +90,13 @@ def _several(side: TeachersSpec | StudentsSpec) -> bool:
 def write_recipe(grid: GridSpec, path: Path) -> Path:
     """Put a recipe into a file that reads back as the same recipe."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    plain = grid.model_dump(mode="json", exclude_defaults=True)
-    write_bytes(path, yaml.safe_dump(plain, sort_keys=False).encode())
+    write_bytes(path, as_yaml(grid))
     return path
+
+
+def as_yaml(grid: GridSpec) -> bytes:
+    """A recipe as a file says it; defaults are left out."""
+    return yaml.safe_dump(grid.model_dump(mode="json", exclude_defaults=True), sort_keys=False).encode()
 
 
 def place(recipe: Path, runs: Path, *, suffix: str = "") -> Path:
@@ -99,13 +104,21 @@ def place(recipe: Path, runs: Path, *, suffix: str = "") -> Path:
     return runs / "recipes" / f"{_stem(recipe)[: MOST_LETTERS - len(suffix)]}{suffix}.yaml"
 
 
-def kept(recipe: Path, runs: Path) -> Path:
-    """A copy of the recipe beside the runs: engines read it while the original is edited, ``status`` counts by it."""
+def kept(recipe: Path, grid: GridSpec, runs: Path) -> Path:
+    """The recipe as it was read, under a name that is its content's: engines train by it, whatever becomes of the file.
+
+    A copy of the file lies beside the runs, too, which ``status`` counts by.
+    """
     copy = place(recipe, runs)
     if copy.resolve() != recipe.resolve():
         copy.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(copy, recipe.read_bytes())
-    return copy
+    told = as_yaml(grid)
+    path = copy.parent / TOLD / f"{digest(told)}.yaml"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, told)
+    return path
 
 
 def report_folder(recipe: Path, runs: Path, *, to_write: bool = True) -> Path:

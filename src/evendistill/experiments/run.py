@@ -38,6 +38,7 @@ from evendistill.objectives.groupdro import GroupDRO
 from evendistill.objectives.objective import Description
 from evendistill.objectives.tradeoff import TradeOff
 from evendistill.storage.files import json_bytes, known
+from evendistill.storage.intact import DamagedError
 from evendistill.storage.tensors import tensor_bytes
 from evendistill.training import randomness
 from evendistill.training.complete import complete
@@ -194,6 +195,12 @@ def _problem(spec: RunSpec, task: Task, data: Data, runs: Path) -> Problem:
         teacher_view=spec.listening.teacher_view,
         feature_weight=spec.listening.feature_weight,
     )
-    said = asked(finished_network(spec.teacher, data, runs), task, listening, runs / spec.teacher.folder_name)
+    try:
+        teacher = finished_network(spec.teacher, data, runs)
+    except (
+        DamagedError
+    ) as error:  # nothing is wrong with the student: who begins the sweep next has the teacher made anew
+        raise OSError(str(error)) from None
+    said = asked(teacher, task, listening, runs / spec.teacher.folder_name)
     told = {"step_size": step_size, "teacher": said.teacher, "features": said.features}
     return student_problem(task, said.scores, objective, listening, **told)

@@ -65,7 +65,11 @@ class Sweep:
         Raises:
             ValueError: if the recipe is not right, in one line.
         """
-        grid = read_recipe(recipe)
+        return cls.over(read_recipe(recipe), recipe, runs)
+
+    @classmethod
+    def over(cls, grid: GridSpec, recipe: Path, runs: Path) -> "Sweep":
+        """The same of a recipe that has been read, whatever its file says by now."""
         cells = expand(grid)
         tried = distinct_runs(trials(grid, cells))
         if all(is_finished(spec, runs) for spec in tried.values()):
@@ -132,7 +136,7 @@ class Sweep:
         deadline = math.inf if how.minutes is None else time.monotonic() + 60 * how.minutes
         outcomes = []
         with stoppable(PATIENCE, CUT_SHORT) as is_stopped:
-            engine = how.made(kept(self.recipe, self.runs), self.runs, missing, cores=cores())
+            engine = how.made(kept(self.recipe, self.grid, self.runs), self.runs, missing, cores=cores())
             again = frozenset(missing if how.retry_failed else ())
             told = {"is_over": lambda: is_stopped() or time.monotonic() >= deadline, "again": again}
             for outcome in drive(engine, self.runs, missing, **told):

@@ -42,11 +42,14 @@ def train_missing(recipe: Path, runs: Path, how: "How | None" = None) -> "tuple[
 
     how = how or How()
     check_place(runs, instead=ELSEWHERE)
+    grid = read_recipe(recipe)  # once: it may be edited while its runs are trained
     if is_first_process():
-        reopen_damaged(every_run(read_recipe(recipe)).values(), runs)
-    trained, sweep, is_over, start = 0, Sweep.read(recipe, runs), False, time.monotonic()
+        reopen_damaged(every_run(grid).values(), runs)
+    trained, sweep, is_over, start = 0, Sweep.over(grid, recipe, runs), False, time.monotonic()
     while not is_over:  # once more if trials had to decide first what to train
         is_over = not sweep.is_trial
+        if sweep.tried and is_over:  # other shares may have ended before it was known what is to be trained
+            how = replace(how, share=None)
         check_before_training(sweep.missing(how.share).values())
         left = None if how.minutes is None else max(0.0, how.minutes - (time.monotonic() - start) / 60)
         with progress(sweep):
@@ -58,7 +61,7 @@ def train_missing(recipe: Path, runs: Path, how: "How | None" = None) -> "tuple[
         if still := len(sweep.missing()):
             is_mine_done = how.share is not None and not sweep.missing(how.share)
             _unfinished(f"{still} of {len(sweep.needed)} runs are unfinished", how.share if is_mine_done else None)
-        sweep = Sweep.read(recipe, runs)
+        sweep = Sweep.over(grid, recipe, runs)
     return sweep, trained
 
 

@@ -7,6 +7,10 @@ from evendistill.storage.files import digest, read_json
 DONE = "DONE"
 
 
+class DamagedError(ValueError):
+    """A file of a finished run is not what the run wrote."""
+
+
 def damage(folder: Path) -> str | None:
     """The first file of a finished run that is not what the run wrote; None if all are."""
     try:
