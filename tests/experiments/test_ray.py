@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -94,8 +95,8 @@ def test_an_own_ray_has_the_cores_of_this_machine_and_keeps_to_itself(made, jobs
     told = {"logging_level": "ERROR", "log_to_driver": True, "statistics": "0"}
     assert ray.began == {"address": "local", "num_cpus": cpus, "include_dashboard": False} | told
     assert signal.getsignal(signal.SIGTERM) is before  # Ray's own handler would end this process unsaved
-    _, ray = made(address="10.0.0.1:6379")
-    assert ray.began == {"address": "10.0.0.1:6379"} | told
+    _, ray = made(address="ray-head")
+    assert ray.began == {"address": "ray-head"} | told
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,22 @@ def test_a_ray_that_does_not_answer_is_one_line(made, error, kind, line):
     ray = FakeRay({"CPU": 2.0})
     ray.on_init = lambda: (_ for _ in ()).throw(error)
     with pytest.raises(kind, match=f"^{line}$"):
-        made(ray=ray, address="10.0.0.1:1")
+        made(ray=ray, address="auto")
+
+
+def test_where_nothing_listens_ray_is_not_asked_at_all(made):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ray = FakeRay({"CPU": 2.0})
+        for told in (address, f"ray://{address}"):
+            with pytest.raises(
+                ValueError, match=rf"^Ray: nothing answers at {told} \(.*refused\); is the cluster up\?$"
+            ):
+                made(ray=ray, address=told)
+        assert ray.began is None
+        taken.listen()
+        assert made(ray=ray, address=address)[1].began["address"] == address
 
 
 def test_sigterm_while_ray_begins_is_no_other_than_later(made):

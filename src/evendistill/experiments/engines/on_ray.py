@@ -4,6 +4,7 @@ import importlib
 import math
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ OPTIONS: dict[str, Any] = {
     "retries": int,
 }
 MOST_TASKS = 10_000
+ANSWER = 10.0  # seconds for the head of a cluster to answer
 
 
 class RayEngine:
@@ -135,7 +137,20 @@ def _cpus_of_own(jobs: int | None, cpus: float) -> int:
     return cores() if jobs is None else min(max(cores(), jobs), max(1, math.ceil(jobs * cpus)))
 
 
+def _check_reachable(address: str) -> None:
+    """Raise ``ValueError`` unless something listens there; Ray itself tries for a quarter of an hour."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdigit():  # "auto", a name of its own
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"Ray: nothing answers at {address} ({error}); is the cluster up?") from None
+
+
 def _begin(ray: Any, address: str | None, cpus: int) -> None:  # noqa: ANN401 - Ray is loaded late
+    if address is not None:
+        _check_reachable(address)
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": True}
     own = {} if address else {"num_cpus": cpus, "include_dashboard": False}
     try:
