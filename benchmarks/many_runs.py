@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.many_runs --out results/bench/many_runs.json``
 
-Two folders: one recipe that asks for all ten thousand, and a small recipe
-whose runs lie among ten thousand. The floor is reading every file that has to be read, in one process.
+Two recipes, kept beside the runs as `run` does: one asks for all ten thousand, a small one
+for some among them. The floor is reading every file that has to be read, in one process.
 """
 
 import json
@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 from benchmarks import harness
+from evendistill.experiments.derive import kept
+from evendistill.experiments.recipe import read_recipe
 from evendistill.experiments.spec import RunSpec
 from evendistill.experiments.sweep import Sweep
 from evendistill.storage.files import digest, json_bytes
@@ -94,6 +96,8 @@ def main() -> None:
         runs.mkdir()
         for spec in needed.values():
             finish(spec, runs, chance)
+        for name in ("all", "few"):  # as `run` leaves them: status counts by them
+            kept(folder / f"{name}.yaml", read_recipe(folder / f"{name}.yaml"), runs)
         contestants = {
             "start of Python and torch": lambda: seconds("evaluate", "--help"),
             "floor of reading": lambda: floor(runs),

@@ -39,3 +39,25 @@ def test_each_variant_has_its_trainings_and_its_share_of_the_grid(tmp_path: Path
     assert work["students-by-costs"] < 0.5 < work["students-by-bias"] < work["students"]  # no moves in the first
     assert found["grid"]["share of the grid's"]["mean"] == 1
     assert all(0 < each["hypervolume"]["mean"] < 1 for each in found.values())
+
+
+def test_the_readme_says_what_the_files_hold() -> None:
+    rows = [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    names = ("digits-lt", "fashion-mnist-lt", "cifar10-lt")
+    files = [json.loads((ROOT / "results" / "frontiers" / f"{name}.json").read_text())["sweeps"] for name in names]
+    for sweeps in files:
+        for found in sweeps[1:]:
+            area, beyond = found["share of the grid's"], found["share beyond the weakest"]
+            work = 100 * found["multiply-adds"] / sweeps[0]["multiply-adds"]
+            told = f"{100 * area['mean']:.1f} ± {100 * area['se']:.1f}"
+            told += f" / {100 * beyond['mean']:.0f} ± {100 * beyond['se']:.0f}"
+            assert sum(f"{told} | {work:.1f}" in row for row in rows) == 1, (found["variant"], told)
+
+
+def test_what_follows_from_fronts_is_what_it_was_and_judging_again_changes_nothing(tmp_path: Path) -> None:
+    for path in (ROOT / "results" / "frontiers").glob("*-lt.json"):
+        copy = tmp_path / path.name
+        copy.write_bytes(path.read_bytes())
+        command = [sys.executable, "-m", "benchmarks.fronts", str(copy)]
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+        assert copy.read_bytes() == path.read_bytes()
