@@ -106,7 +106,7 @@ def test_between_trade_offs_there_is_something_to_compare(found: Found) -> None:
     rows = found("between")["between"]
     assert [row["alpha"] for row in rows[::2]] == [0.125, 0.375, 0.625, 0.875]
     assert all(row["difference"] == pytest.approx(row["interpolated"] - row["alone"], abs=1e-4) for row in rows)
-    assert len({row["interpolated"] for row in rows[::2]} | {row["alone"] for row in rows[::2]}) > 2
+    assert all(0 < row["alone"] < 1 for row in rows[::2])
 
 
 def test_estimators_are_tabled_and_drawn(tmp_path):
