@@ -1,6 +1,7 @@
 """Pages of finished runs made by hand, and a browser without a network to open them in."""
 
 import copy
+import random
 import shutil
 from dataclasses import replace
 
@@ -34,11 +35,11 @@ def recalls_of(spec, count):
     return [0.9 + 0.05 * (spec.teacher is None)] * (count - 1) + [worst]
 
 
-def finish(spec, runs, names, steps=50):
+def finish(spec, runs, names, recalls, steps=50):
     """A finished run made by hand, with multipliers that move."""
     folder = runs / spec.folder_name
     folder.mkdir(parents=True)
-    recalls = recalls_of(spec, len(names))
+    recalls = recalls(spec, len(names))
     told = {"recalls": recalls, "average_accuracy": sum(recalls) / len(recalls), "class_names": list(names)}
     done = {name: digest(json_bytes(told)) for name in ("validation.json", "test.json")}
     for name in done:
@@ -50,12 +51,12 @@ def finish(spec, runs, names, steps=50):
     (folder / "metrics.jsonl").write_text("".join(lines))
 
 
-def report(folder, names, recipe=RECIPE, name="small"):
+def report(folder, names, recipe=RECIPE, name="small", recalls=recalls_of):
     """A page, and of how many runs it is."""
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     sweep = Sweep.read(folder / "recipe.yaml", folder / "runs")
     for spec in sweep.needed.values():
-        finish(spec, sweep.runs, names)
+        finish(spec, sweep.runs, names, recalls)
     table = replace(make_table(sweep), name=name)
     page = write_report(table, folder / "report", runs=sweep.runs, command="evendistill run recipe.yaml")
     return page, len(sweep.needed)
@@ -89,16 +90,28 @@ def hostile_page(chromium, tmp_path_factory):
     return report(tmp_path_factory.mktemp("hostile runs"), HOSTILE, name=HOSTILE[0])[0]
 
 
-@pytest.fixture(scope="session")
-def large_page(chromium, tmp_path_factory):
-    """500 runs of 100 classes."""
+def large(folder, classes, **told):
+    """A page of 500 runs."""
     alphas = lambda count: [{"alpha": round((number + 0.5) / count, 4)} for number in range(count)]  # noqa: E731
     recipe = copy.deepcopy(RECIPE) | {"seeds": 1, "baselines": []}
     recipe["teachers"]["objectives"] = alphas(20)
     recipe["students"] |= {"objectives": alphas(24), "validation_labels": ["true"], "temperatures": [1.0]}
-    path, count = report(tmp_path_factory.mktemp("large"), [f"class number {label}" for label in range(100)], recipe)
+    path, count = report(folder, [f"class number {label}" for label in range(classes)], recipe, **told)
     assert count == 500
     return path
+
+
+@pytest.fixture(scope="session")
+def large_page(chromium, tmp_path_factory):
+    """500 runs of 100 classes."""
+    return large(tmp_path_factory.mktemp("large"), 100)
+
+
+@pytest.fixture(scope="session")
+def largest_page(chromium, tmp_path_factory):
+    """500 runs of 1,000 classes, whose recalls have as many digits as numbers can have."""
+    drawn = random.Random(0)
+    return large(tmp_path_factory.mktemp("largest"), 1000, recalls=lambda *_: [drawn.random() for _ in range(1000)])
 
 
 @pytest.fixture

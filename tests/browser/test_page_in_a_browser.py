@@ -17,6 +17,8 @@ def test_the_page_opens_with_the_student_to_ship(opened, plain_page):
     assert page.locator("tr.shown th").inner_text() == "balanced student of a robust teacher ★"
     assert page.locator("#multipliers-key li").all_inner_texts() == ["cat", "dog", "owl", "fox"]
     assert page.locator("#multipliers .lines path").count() == 4
+    drawn = page.evaluate("document.getElementById('multipliers').data.map((each) => each.y[0])")
+    assert drawn == [0.0123, 0.1123, 0.2123, 0.3123]
 
 
 def test_a_click_on_a_point_shows_its_combination(opened, plain_page):
@@ -129,3 +131,16 @@ def test_500_runs_of_100_classes_are_still_one_page(opened, large_page):
     page.locator("table.sortable thead button").nth(1).click()
     page.locator("table.sortable tbody button").nth(499).click()
     assert page.locator("#panel-title").inner_text() == titles(page)[499]
+
+
+def test_500_runs_of_1000_classes_with_recalls_of_many_digits_are_below_8_megabytes(opened, largest_page):
+    assert largest_page.stat().st_size < 8e6
+    page = opened(largest_page)
+    shown = page.locator(".strips .number").all_inner_texts()
+    assert len(shown) == 1000
+    table = page.locator("[aria-label='table of recalls of each class']")
+    head = table.locator("thead th").all_inner_texts()
+    position = head.index(
+        "selected student" if "selected student" in head else page.locator("#panel-title").inner_text()
+    )
+    assert table.locator(f"tbody td:nth-child({position + 1})").all_inner_texts() == shown

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evendistill.experiments.report.details import details, export_command, multipliers
-from evendistill.experiments.report.html import data_block
+from evendistill.experiments.report.html import data_block, packed
 from evendistill.experiments.report.table import make_table
 
 NAMES = ("cat", "dog", "owl")
@@ -50,7 +50,7 @@ def test_steps_are_thinned_to_41_at_most_evenly_and_the_first_and_last_are_kept(
     assert len({b - a for a, b in itertools.pairwise(steps[:-1])}) <= 1
     assert len(steps) == count if count <= 40 else len(steps) > 20
     assert [len(values) for values in found["values"]] == [len(steps)] * 3
-    assert found["values"][0] == [round(step / 7000, 4) for step in steps]
+    assert found["values"][0] == [round(step / 0.7) for step in steps]
 
 
 def test_the_twelve_classes_with_the_largest_at_the_end_are_shown_in_their_own_order(tmp_path):
@@ -60,12 +60,12 @@ def test_the_twelve_classes_with_the_largest_at_the_end_are_shown_in_their_own_o
     assert found is not None
     largest = [label for label in range(30) if label * 7 % 30 >= 18]
     assert found["names"] == [names[label] for label in largest]
-    assert [values[-1] for values in found["values"]] == [last[label] for label in largest]
+    assert [values[-1] for values in found["values"]] == [100 * (label * 7 % 30) for label in largest]
 
 
 def test_three_classes_are_all_shown(tmp_path):
     found = multipliers(log(tmp_path, [entry(3), entry(6, (0.3, 0.3, 0.4))]), NAMES)
-    assert found == {"steps": [3, 6], "names": list(NAMES), "values": [[0.1, 0.3], [0.2, 0.3], [0.7, 0.4]]}
+    assert found == {"steps": [3, 6], "names": list(NAMES), "values": [[1000, 3000], [2000, 3000], [7000, 4000]]}
 
 
 def test_lines_that_say_nothing_of_multipliers_are_passed_over(tmp_path):
@@ -106,7 +106,7 @@ def test_each_row_has_its_numbers_its_spec_and_its_command(sweep):
     told = details(table.rows, table, sweep.runs)
     assert [each["title"] for each in told] == [row.title + " ★" * row.selected for row in table.rows]
     at = [row.selected for row in table.rows].index(True)
-    assert told[at]["recalls"] == [0.8, None, 0.325]
+    assert told[at]["recalls"] == "m8--91"  # 800 and 325 to base 36
     facts = dict(told[at]["facts"])
     assert facts["worst-class accuracy on test"] == "32.5 ± 2.5 %"
     assert facts["average accuracy on test"] == "56.2 ± 1.2 %"
@@ -124,6 +124,15 @@ def test_of_one_seed_only_the_seed_is_said(finished_sweep, plain):
     facts = [dict(each["facts"]) for each in details(table.rows, table, sweep.runs)]
     assert {told["seed"] for told in facts} == {"4"}
     assert "hyper-parameters" not in facts[0]  # of a teacher
+
+
+@given(st.lists(st.none() | st.just(math.nan) | st.floats(0, 1)))
+def test_packed_shares_come_back_as_they_are_shown(shares):
+    text = packed(shares)
+    back = [text[at : at + 2] for at in range(0, len(text), 2)]
+    assert [None if pair == "--" else f"{int(pair, 36) / 10:.1f}" for pair in back] == [
+        None if share is None or math.isnan(share) else f"{100 * share:.1f}" for share in shares
+    ]
 
 
 @pytest.mark.parametrize("folder", ["my runs", "it's here", "a;rm -rf b", "$(touch x)", "猫 `x`", "-out"])

@@ -9,13 +9,14 @@ from typing import Any
 
 from evendistill.experiments.mends import AtSpec
 from evendistill.experiments.objectives import FrontierSpec
+from evendistill.experiments.report.html import packed
 from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.table import Row, Table
-from evendistill.storage.files import known
 
 MOST_STEPS = 40
 MOST_CLASSES = 12
 LARGEST = 1e15
+FINE = 10_000  # parts of one in which multipliers are told: whole numbers take less room
 
 
 def details(
@@ -41,7 +42,7 @@ def _of(row: Row, table: Table, runs: Path) -> dict[str, Any]:
     return {
         "title": row.title + (" ★" if row.selected else ""),
         "facts": _facts(row, table),
-        "recalls": [known(round(recall, 4)) for recall in row.test.recalls],
+        "recalls": packed(row.test.recalls),
         "multipliers": multipliers(runs / row.cell.runs[0].trained.folder_name, table.class_names, _part(row)),
         "spec": json.dumps(row.cell.runs[0].canonical(), indent=1, ensure_ascii=False),
         "command": export_command(row, runs),
@@ -89,7 +90,7 @@ def multipliers(folder: Path, names: tuple[str, ...], part: int | None = None) -
     return {
         "steps": [step for step, _ in thinned],
         "names": [names[label] for label in shown],
-        "values": [[round(values[label], 4) for _, values in thinned] for label in shown],
+        "values": [[round(FINE * values[label]) for _, values in thinned] for label in shown],
     }
 
 

@@ -1,8 +1,12 @@
 """Tables and boxes of a page; whatever a class or a recipe is called stays text."""
 
 import json
-from collections.abc import Sequence
+import math
+import string
+from collections.abc import Iterable, Sequence
 from html import escape
+
+DIGITS = string.digits + string.ascii_lowercase
 
 Line = tuple[str, Sequence[str], bool]
 """Title, further entries, and whether it is the selected one."""
@@ -32,6 +36,21 @@ def lines(head: Sequence[str], body: Sequence[Line], *, words: Sequence[str] = (
 def scrolled(inner: str, name: str) -> str:
     """A box that the keyboard can scroll too."""
     return f'<div class="scroll" role="group" tabindex="0" aria-label="{escape(name)}">{inner}</div>'
+
+
+def packed(shares: Iterable[float | None]) -> str:
+    """Shares as they are shown, in tenths of a percent: two digits to base 36 for each, two dashes for none.
+
+    A page of 500 combinations of 1,000 classes would be too large with numbers in their place.
+    """
+    return "".join(map(_two_digits, shares))
+
+
+def _two_digits(share: float | None) -> str:
+    if share is None or math.isnan(share):
+        return "--"
+    high, low = divmod(round(10 * float(f"{100 * share:.1f}")), len(DIGITS))
+    return DIGITS[high] + DIGITS[low]
 
 
 def data_block(name: str, value: object) -> str:

@@ -12,7 +12,7 @@ from evendistill.experiments.report.effects_picture import write_effects
 from evendistill.experiments.report.effects_words import PICTURE
 from evendistill.experiments.report.exported import as_csv, effects_csv
 from evendistill.experiments.report.frontier_picture import write_frontier
-from evendistill.experiments.report.html import data_block, scrolled
+from evendistill.experiments.report.html import data_block, packed, scrolled
 from evendistill.experiments.report.key import key
 from evendistill.experiments.report.latex import as_latex
 from evendistill.experiments.report.layout import caption, entry, grid_of
@@ -90,7 +90,7 @@ def _page(table: Table, runs: Path, command: str, more: str) -> str:
 </main><footer>Made by evendistill. The same tables lie beside this page: table.md, table.csv, table.tex, frontier.svg.
 </footer>
 {data_block("names", list(table.class_names))}{data_block("rows", details(rows, table, runs, places))}
-{data_block("frontiers", slides)}
+{data_block("frontiers", [each | {"recalls": [*map(packed, each["recalls"])]} for each in slides])}
 {data_block("charts", {"frontier": frontier_chart(table), "recalls": recalls_chart(table)})}
 <script>{_plotly()}</script><script>{_asset("page.js")}</script></body></html>
 """

@@ -179,7 +179,7 @@ def recalls_chart(table: Table) -> Chart:
 
 
 def _percent(recall: float) -> float | None:
-    return known(100 * recall)  # of a class without examples there is none
+    return known(round(100 * recall, 1))  # of a class without examples there is none
 
 
 def _tick(table: Table, label: int) -> str:

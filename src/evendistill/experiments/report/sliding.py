@@ -47,4 +47,4 @@ def _of(trained: list[RunSpec], runs: Path, robust_k: int) -> dict[str, Any]:
 def _means(found: Iterable[Iterable[float | None]]) -> list[float | None]:
     """Of each over the seeds, rounded; None where one seed has none."""
     seeds = [[math.nan if value is None else value for value in each] for each in found]
-    return [known(round(fmean(each), 4)) for each in seeds]
+    return [known(round(fmean(each), 6)) for each in seeds]

@@ -12,6 +12,7 @@
   const PLAIN = { displayModeBar: false, responsive: true };
   const PALETTE = ["#3d66dc", "#b38300", "#c43d55", "#1f9a86", "#9a529c", "#887aff", "#4490cf", "#7a7000", "#a0613c",
     "#808790", "#e0509a", "#3f9030"]; // picture.py's first
+  const FINE = 10000; // as details.py has it
   const PAPER = 660; // pixels across a printed page
   const ON_PAPER = ["#000", "#bbb", "#fff"]; // as the style sheet has them; it is told of paper later than the page is
   let onPaper = false;
@@ -23,6 +24,8 @@
     return made;
   }
   const percent = (value) => (value === null ? "absent" : (100 * value).toFixed(1));
+  const unpack = (text) => (text.match(/../g) ?? []) // two digits to base 36, in tenths of a percent
+    .map((pair) => (pair === "--" ? null : parseInt(pair, 36) / 1000));
   const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;"); // pictures take text for elements
 
   function describe(row) {
@@ -31,13 +34,13 @@
     return list;
   }
 
-  function bars(row) {
+  function bars(recalls) {
     const list = element("div", undefined, "strips");
     list.setAttribute("role", "img");
-    const said = row.recalls.map((recall, label) => `${names[label]} ${percent(recall)}`).join(", ");
+    const said = recalls.map((recall, label) => `${names[label]} ${percent(recall)}`).join(", ");
     list.setAttribute("aria-label", `recall on test in percent: ${said}`);
     list.tabIndex = 0;
-    row.recalls.forEach((recall, label) => {
+    recalls.forEach((recall, label) => {
       const track = element("span", undefined, "track");
       const bar = element("i");
       bar.style.width = `${100 * (recall ?? 0)}%`;
@@ -77,7 +80,7 @@
     find("multipliers-part").hidden = !told;
     if (!told) return;
     const traces = told.values.map((values, position) => ({
-      x: told.steps, y: values, mode: "lines", name: plain(told.names[position]),
+      x: told.steps, y: values.map((value) => value / FINE), mode: "lines", name: plain(told.names[position]),
       line: { color: PALETTE[position % PALETTE.length] },
       hovertemplate: "step %{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
     }));
@@ -99,7 +102,7 @@
     find("slider").setAttribute("aria-valuetext", `alpha ${alpha}`);
     find("slider-facts").textContent = `worst ${percent(told.robust[place])} %, average ${percent(told.average[place])} % `
       + (isOwn ? "on test: the combination itself" : "on test: of the same training, at another alpha");
-    find("panel-recalls").replaceChildren(bars({ recalls: told.recalls[place] }));
+    find("panel-recalls").replaceChildren(bars(unpack(told.recalls[place])));
     find("panel-command").textContent = showing.command + (isOwn ? "" : `-${alpha} --alpha ${alpha}`);
   }
 
@@ -109,7 +112,7 @@
     showing = row;
     find("panel-title").textContent = row.title;
     find("panel-facts").replaceChildren(describe(row));
-    find("panel-recalls").replaceChildren(bars(row));
+    find("panel-recalls").replaceChildren(bars(unpack(row.recalls)));
     find("panel-spec").textContent = row.spec;
     find("panel-command").textContent = row.command;
     for (const line of document.querySelectorAll("tr[data-row]")) {
