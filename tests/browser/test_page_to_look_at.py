@@ -172,6 +172,8 @@ def test_on_paper_the_head_that_each_page_of_a_table_repeats_is_text_and_no_butt
     shown = "(all) => all.map((each) => getComputedStyle(each).display)"
     page.emulate_media(media="print")  # the text of a button is left out of all heads but the first
     assert set(page.locator("thead button").evaluate_all(shown)) == {"contents"}
+    held = "(all) => all.map((each) => getComputedStyle(each).breakInside)"
+    assert set(page.locator("figure, #multipliers-part").evaluate_all(held)) == {"avoid"}  # no picture is cut in two
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESK), ("dark", DESK), ("light", PHONE)], ids=str)
