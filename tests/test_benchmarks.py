@@ -103,9 +103,9 @@ def test_multiply_adds_of_the_network(found: Found) -> None:
 
 
 def test_between_trade_offs_there_is_something_to_compare(found: Found) -> None:
-    rows = found("between")["between"]
-    assert [row["alpha"] for row in rows[::2]] == [0.125, 0.375, 0.625, 0.875]
-    assert all(row["difference"] == pytest.approx(row["interpolated"] - row["alone"], abs=1e-4) for row in rows)
+    rows = found("between")["alphas"]
+    assert [row["alpha"] for row in rows[::2]] == [eighths / 8 for eighths in range(1, 8)]
+    assert all(row["difference"] == pytest.approx(row["shared"] - row["alone"], abs=1e-4) for row in rows)
     assert all(0 < row["alone"] < 1 for row in rows[::2])
 
 
