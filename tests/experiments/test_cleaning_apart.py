@@ -214,3 +214,25 @@ def test_a_folder_that_became_a_link_since_it_was_listed_is_left_alone(make, run
     before = tree(tmp_path)
     assert not remove(item)
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["lease.json", "DONE", "FAILED", "spec.json"])
+def test_a_run_with_a_folder_in_the_place_of_a_file_goes_like_others(make, runs, clean, name):
+    folder = make("1-odd", metrics_jsonl="{}\n")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name / "inner").mkdir(parents=True)
+    make("2-cut")
+    make("3-done", DONE="{}")
+    assert sorted(each[:2] for each in told(runs)) == [("cut off", "2-cut"), ("failed", "1-odd")]
+    code, _, err = clean("--yes")
+    assert (code, err) == (0, "deleted\n")
+    assert [path.name for path in runs.iterdir()] == ["3-done"]
+
+
+def test_a_run_whose_lock_is_a_folder_stays_and_the_others_go(make, runs, clean):
+    (make("1-odd") / LOCK).mkdir()
+    make("2-cut")
+    code, out, err = clean("--yes")
+    assert (code, err) == (0, "deleted\n")
+    assert out.splitlines()[-1].startswith("0 failed, 1 cut off, 0 leftover: ")
+    assert [path.name for path in runs.iterdir()] == ["1-odd"]

@@ -7,12 +7,13 @@ import stat
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from evendistill.experiments.status import TRASH, Entry, read_status
 from evendistill.storage.lease import held
-from evendistill.storage.owners import LEASE, is_dead
+from evendistill.storage.owners import LEASE, is_dead, locked
 
 KINDS = ("failed", "cut off", "leftover")
 OLD = 3600.0  # seconds after which nobody is writing a temporary file any more
@@ -62,17 +63,23 @@ def remove(item: Removable) -> bool:
         return False
     aside = folder.with_name(f"{TRASH}{uuid.uuid4().hex}")
     try:
-        with held(folder):
+        with _kept_from_others(folder):
             if (folder / "DONE").is_file() != is_leftover:
                 return False
             if is_leftover:
                 item.path.unlink(missing_ok=True)
                 return True
             folder.rename(aside)
-    except BlockingIOError:
+    except (BlockingIOError, IsADirectoryError):  # taken up meanwhile, or its lock is a folder: who knows who is at it
         return False
     _delete(aside)
     return True
+
+
+def _kept_from_others(folder: Path) -> AbstractContextManager[object]:
+    """The lease; where something else stands in its place nobody can hold it, and this machine's lock is enough."""
+    is_lease = (folder / LEASE).is_file() or not os.path.lexists(folder / LEASE)
+    return held(folder) if is_lease else locked(folder)
 
 
 def _delete(path: Path) -> None:

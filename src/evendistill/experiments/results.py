@@ -64,9 +64,7 @@ def failure_of(spec: RunSpec, runs: Path) -> Failure | None:
     try:
         told = read_json(runs / spec.folder_name / "FAILED")
         return Failure(" ".join(str(told["error"]).split()), told["kind"] in INPUT_KINDS)
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):  # a damaged mark says nothing; the run is tried again
+    except (OSError, ValueError, KeyError, TypeError):  # no mark, or a damaged one, says nothing; the run is tried
         return None
 
 

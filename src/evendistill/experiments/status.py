@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from evendistill.storage.files import read_json
+from evendistill.storage.obstacles import obstacle
 from evendistill.storage.owners import LEASE, is_dead, owner_of
 from evendistill.storage.watch import SILENCE
 
 STATES = ("running", "failed", "cut off", "waiting", "finished")
+RUN = re.compile("[0-9a-f]{12}-")  # what the names of runs of a recipe begin with
 TRASH = ".trash-"  # what the names of folders begin with that are being deleted
 
 
@@ -23,7 +26,7 @@ class Entry:
     Attributes:
         folder: absolute.
         state: "running", "failed", "cut off", "waiting" (there is no folder yet) or "finished".
-        note: why it failed, or who is at it.
+        note: why it failed, or cannot be trained, or who is at it.
         step: steps done so far; None if that is not known.
         steps: steps in all; None if that is not known.
         seconds_left: of training, at the pace so far; None if it is not running or has only begun.
@@ -57,7 +60,7 @@ def read_status(runs: Path, expected: Iterable[str] = ()) -> list[Entry]:
         raise ValueError(f"{runs}: there is no such folder of runs")
     entries = list(_entries(runs.resolve()))
     there = {entry.folder.name for entry in entries}
-    entries += [Entry(runs.resolve() / name, "waiting") for name in expected if name not in there]
+    entries += [_absent(runs.resolve() / name) for name in expected if name not in there]
     return sorted(
         entries,
         key=lambda entry: (STATES.index(entry.state), entry.folder.name.partition("-")[2], entry.folder),
@@ -71,7 +74,7 @@ def expected_runs(runs: Path) -> dict[str, None]:
     """
     names: dict[str, None] = {}
     for recipe in sorted((runs / "recipes").glob("*.yaml")):
-        from evendistill.experiments.derive import is_smoke  # these import torch
+        from evendistill.experiments.derive import is_smoke  # these take a while to import
         from evendistill.experiments.sweep import Sweep
 
         try:
@@ -88,8 +91,22 @@ def _entries(runs: Path) -> Iterator[Entry]:
         for each in found:
             if each.is_dir(follow_symlinks=False) and not each.name.startswith(TRASH):
                 files = _sizes(each.path)
-                if "spec.json" in files:
+                if "spec.json" in files or ("DONE" in files and RUN.match(each.name)):  # a lost spec is made anew
                     yield _entry(Path(each.path), files)
+
+
+def _absent(folder: Path) -> Entry:
+    """A run that is expected and has no folder of its own, but perhaps a link or a file in its place."""
+    if (folder / "DONE").is_file():
+        return Entry(folder, "finished")
+    what = _obstacle(folder)
+    return Entry(folder, "waiting" if what is None else "failed", what)
+
+
+def _obstacle(folder: Path) -> str | None:
+    """What keeps the run from being trained; without the folder, which is shown beside it."""
+    what = obstacle(folder)
+    return what and what.removeprefix(str(folder)).lstrip("/ ")
 
 
 def _sizes(folder: str) -> dict[str, int]:
@@ -103,13 +120,15 @@ def _sizes(folder: str) -> dict[str, int]:
 
 def _entry(folder: Path, files: dict[str, int]) -> Entry:
     size = sum(files.values())
-    if "DONE" in files:
+    if "DONE" in files and (folder / "DONE").is_file():
         return Entry(folder, "finished", bytes=size)
     if LEASE in files and not is_dead(folder) and (owner := owner_of(folder)) is not None:
         silence = _silence(folder)
         note = f"{owner}" + (f", silent for {silence:.0f} s" if silence > SILENCE else "")
         steps = (_whole(owner.step), _whole(owner.steps))
         return Entry(folder, "running", note, *steps, _number(owner.seconds_left), size)
+    if what := _obstacle(folder):
+        return Entry(folder, "failed", what, bytes=size)
     if "FAILED" in files:
         return Entry(folder, "failed", _cause(folder), bytes=size)
     return Entry(folder, "cut off", _how_far(folder), bytes=size)

@@ -48,10 +48,10 @@ class Owner:
 
 
 def content_of(path: Path) -> bytes | None:
-    """What a file holds; None if there is none."""
+    """What a file holds; None if there is none, nor where something else stands in its place."""
     try:
         return path.read_bytes()  # opened anew each time: that is when a network file system asks its server
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
 
 

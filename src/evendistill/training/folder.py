@@ -1,14 +1,10 @@
 """The folder of a run: what it was told, how far it is, what it found; finished once ``DONE`` is there."""
 
 import json
-import os
-import platform
-import socket
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +13,13 @@ from torch import nn
 
 from evendistill.models.average import AverageOfScores
 from evendistill.storage.files import digest, json_bytes, read_json, write_bytes
-from evendistill.storage.intact import damage
+from evendistill.storage.intact import DamagedError, damage
 from evendistill.storage.lease import Lease, held
+from evendistill.storage.obstacles import obstacle
 from evendistill.storage.tensors import read_tensors, tensor_bytes
 from evendistill.training.checkpoint import Checkpoint
+from evendistill.training.happened import FINISHED, note, take_back_finished
+from evendistill.training.surroundings import surroundings
 from evendistill.training.told import readable, same_spec
 from evendistill.training.turns import Turns
 
@@ -78,9 +77,7 @@ class RunFolder:
 
     def note(self, event: str, **more: object) -> None:
         """Add a line to ``log.jsonl``: what happened to this run, when and where."""
-        told = {"event": event, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time(), **more}
-        with open(self.path / "log.jsonl", "a") as file:
-            file.write(json.dumps(told, sort_keys=True) + "\n")
+        note(self.path, event, **more)
 
     def begin(self, spec: Mapping[str, Any]) -> None:
         """Write down what the run is told; a folder that was told something else is refused.
@@ -94,7 +91,8 @@ class RunFolder:
         else:
             write_bytes(path, json_bytes(spec))
         (self.path / "FAILED").unlink(missing_ok=True)
-        write_bytes(self.path / "env.json", json_bytes(_environment(self.path)))
+        write_bytes(self.path / "env.json", json_bytes(surroundings(self.path)))
+        take_back_finished(self.path)
         self.note("began")
 
     def checkpoint(self, *, every: float) -> Checkpoint:
@@ -125,8 +123,8 @@ class RunFolder:
         for name, payload in files.items():
             write_bytes(self.path / name, payload)
         self.check_owner()
+        self.note(FINISHED)  # before it is so: what is finished has this line, and one too early is taken back
         write_bytes(self.path / "DONE", json_bytes({name: digest(payload) for name, payload in files.items()}))
-        self.note("finished")
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
     def reopen(self, damaged: str) -> None:
@@ -140,8 +138,16 @@ class RunFolder:
         """Mark a run that nobody is training as failed: it failed before it began, or with the process that trained it.
 
         Its checkpoint stays, for the cause is not in its training. A folder that holds another run, such as one of
-        another version of this program, is left alone.
+        another version of this program, is left alone, and so is one where something stands in the way.
+
+        Raises:
+            BlockingIOError: if another process is training it.
+            OSError: if it cannot be marked, and the error does not say why.
         """
+        if (what := obstacle(self.path)) is not None:
+            if what.removeprefix(str(self.path)) in str(error):
+                return
+            raise OSError(what)
         told, wanted = self.path / "spec.json", json_bytes(spec)
         with self.locked():
             if self.finished:
@@ -167,11 +173,11 @@ class RunFolder:
         """The trained network, from one of the same architecture.
 
         Raises:
-            ValueError: if the file is not what the run wrote, or of another architecture.
+            ValueError: if it is not what the run wrote (DamagedError), or of another architecture.
         """
         path = self.path / "model.safetensors"
         if digest(path.read_bytes()) != read_json(self.path / "DONE")["model.safetensors"]:
-            raise ValueError(f"{path} is not what the run wrote; delete the folder {self.path} and run again")
+            raise DamagedError(f"{path} is not what the run wrote; the recipe's `run` makes it anew")
         tensors = read_tensors(path)
         try:
             return _filled(network, tensors)
@@ -189,11 +195,15 @@ def finish_once(
 
     Raises:
         BlockingIOError: if another process is at it.
+        ValueError: if the folder holds another run, or something stands in its place or in that of one of its files.
         Exception: what the work raised, after the folder was marked.
     """
     if folder.finished:
         same_spec(read_json(folder.path / "spec.json"), json.loads(json_bytes(spec)), folder.path)
         return False
+    # in Python the user names the folder, and it may be a link; one in a folder of runs is named by its spec
+    if (what := obstacle(folder.path, may_be_link="schema_version" not in spec)) is not None:
+        raise ValueError(what)
     with folder.locked():
         if folder.finished:
             return False
@@ -232,18 +242,3 @@ def _whole_lines(path: Path, *, most: int) -> list[str]:
             break
         kept.append(line)
     return kept
-
-
-def _environment(path: Path) -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "evendistill": version("evendistill"),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "host": socket.gethostname(),
-        "machine": platform.machine(),
-        "path": str(path.resolve()),
-        "pid": os.getpid(),
-        "python": platform.python_version(),
-        "started": time.time(),
-        "torch": torch.__version__,
-    }
