@@ -9,11 +9,12 @@ import torch
 import yaml
 from scipy.stats import spearmanr
 
+from evendistill.distillation.diagnose import diagnose
 from evendistill.distillation.predictors import NAMES, predictors
 from evendistill.distillation.reference import joint_reference
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.ranking import Ranking, as_json, rank
-from evendistill.experiments.report.diagnosis import SIGN, WHICH_WAY, WORDS, print_ranking
+from evendistill.experiments.report.diagnosis import SIGN, SPLITS, WHICH_WAY, WORDS, print_ranking
 from evendistill.experiments.report.teachers import _section
 from evendistill.experiments.results import summarise
 from evendistill.experiments.sources import read_source
@@ -93,6 +94,7 @@ def test_the_student_is_the_one_that_validation_prefers_as_test_finds_it(sweep, 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
 def test_predictors_are_means_over_the_seeds_on_a_reference_that_all_teachers_share(sweep, ranking, temperature):
     for_each_seed = {name: [] for name in TEACHERS}
+    terms = {name: [] for name in TEACHERS}
     for seed in range(2):
         folders = {cell.teacher.name: cell.runs[seed] for cell in sweep.cells if cell.student is None}
         found = {name: read_source(sweep.runs / folders[name].folder_name, None) for name in TEACHERS}
@@ -101,10 +103,14 @@ def test_predictors_are_means_over_the_seeds_on_a_reference_that_all_teachers_sh
         told = {"temperature": temperature, "reference": joint}
         for name in TEACHERS:
             for_each_seed[name].append(predictors(found[name].scores.double(), labels, **told))
+            known = diagnose(found[name].scores, labels, temperature=temperature, reference=joint)
+            terms[name].append(known.calibration_error)
+            assert known.worst == pytest.approx(-for_each_seed[name][-1].calibration, rel=1e-6)
     for each in (each for each in ranking.teachers if each.temperature == temperature):
         for name in NAMES:
             expected = fmean(getattr(known, name) for known in for_each_seed[each.teacher])
             assert getattr(each.predictors, name) == pytest.approx(expected, rel=1e-3, abs=1e-6)
+        assert each.terms == pytest.approx(torch.stack(terms[each.teacher]).mean(dim=0).tolist(), rel=1e-3, abs=1e-6)
 
 
 def test_correlations_are_scipy_s_over_all_and_within_each_temperature(ranking):
@@ -124,10 +130,12 @@ def test_correlations_are_scipy_s_over_all_and_within_each_temperature(ranking):
 def test_json_has_the_numbers_without_nan(ranking, monkeypatch):
     monkeypatch.setattr("evendistill.experiments.ranking.LEAST_FOR_INTERVAL", 3)
     told = json.loads(json.dumps(as_json(ranking), allow_nan=False))
-    assert list(told) == ["teachers", "correlations", "trained", "within"]
+    assert list(told) == ["teachers", "correlations", "trained", "within", "class_names"]
+    assert told["class_names"] == [str(label) for label in range(10)]
     for entry, each in zip(told["teachers"], ranking.teachers, strict=True):
         assert (entry["teacher"], entry["temperature"]) == (each.teacher, each.temperature)
         assert tuple(entry[name] for name in NAMES) == astuple(each.predictors)
+        assert entry["calibration_terms"] == list(each.terms)
         assert each.student is not None
         assert entry["student"] == {
             "worst_class_accuracy": vars(each.student.robust),
@@ -150,7 +158,7 @@ def test_too_few_teachers_have_no_interval(ranking, capsys, monkeypatch):
     shown = capsys.readouterr().out
     lines = shown.splitlines()
     assert "3 teachers are too few: signs may well be chance, and say nothing yet" in lines
-    for said in (WHICH_WAY, SIGN):
+    for said in (WHICH_WAY, SPLITS, SIGN):
         assert said in lines, "in one line of 80 columns"
     assert " to +" not in shown
     monkeypatch.setattr("evendistill.experiments.ranking.LEAST_FOR_INTERVAL", 3)

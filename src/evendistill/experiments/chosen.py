@@ -6,7 +6,7 @@ from typing import Any
 from evendistill.data.wording import shown
 from evendistill.experiments.report.answer import gains_and_losses, recalls_apart
 from evendistill.experiments.report.difference import Difference
-from evendistill.experiments.report.table import title_of
+from evendistill.experiments.report.titles import title_of
 from evendistill.experiments.results import Found, interval_of, judged, read_split
 from evendistill.experiments.rules import Rule, in_words
 from evendistill.experiments.selection import NothingSelected, on_validation, rival, select, standard_distillation

@@ -12,9 +12,11 @@ from evendistill.experiments.cells import Cell
 from evendistill.experiments.results import Found, is_finished, summarise
 from evendistill.experiments.sources import check_finished, from_run, loaded
 from evendistill.experiments.sweep import Sweep
+from evendistill.maths.calibration import calibration_error
 from evendistill.maths.rank_correlation import RankCorrelation, spearman
 from evendistill.storage.files import known
 
+Key = tuple[str, float]  # a teacher and a temperature
 LEAST_FOR_INTERVAL = 5  # drawn anew, four teachers are the same one or two in every other draw
 
 
@@ -28,6 +30,7 @@ class Ranked:
         predictors: means over the seeds.
         is_mended: whether it was mended, on the very examples that it is judged by here.
         student: the student on test, its other hyper-parameters chosen on validation; None if none is finished.
+        terms: the calibration term of each class, means over the seeds.
     """
 
     teacher: str
@@ -35,6 +38,7 @@ class Ranked:
     predictors: Predictors
     is_mended: bool
     student: Found | None
+    terms: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,14 @@ class Ranking:
             interval; empty for fewer than three.
         trained: the same without mended teachers.
         within: the same among the teachers of each temperature.
+        class_names: one a class.
     """
 
     teachers: tuple[Ranked, ...]
     correlations: dict[str, RankCorrelation]
     trained: dict[str, RankCorrelation]
     within: dict[float, dict[str, RankCorrelation]]
+    class_names: tuple[str, ...] = ()
 
     @property
     def too_few(self) -> int | None:
@@ -72,8 +78,11 @@ def rank(sweep: Sweep) -> Ranking:
     students = _robust_students(sweep)
     if not students:
         raise ValueError(f"{sweep.recipe} has no robust students of teachers, so there is nothing to rank teachers for")
-    found = _predicted(sweep, students)
-    ranked = [Ranked(*key, found[key], _is_mended(cells), _best(cells, sweep)) for key, cells in students.items()]
+    found, names = _predicted(sweep, students)
+    ranked = [
+        Ranked(*key, found[key][0], _is_mended(cells), _best(cells, sweep), found[key][1])
+        for key, cells in students.items()
+    ]
     ranked.sort(key=lambda each: -each.predictors.calibration)
     measured = [each for each in ranked if each.student is not None]
     apart = {
@@ -81,12 +90,12 @@ def rank(sweep: Sweep) -> Ranking:
         for temperature in sorted({each.temperature for each in measured})
     }
     trained = [each for each in measured if not each.is_mended]
-    return Ranking(tuple(ranked), _correlations(measured), _correlations(trained), apart)
+    return Ranking(tuple(ranked), _correlations(measured), _correlations(trained), apart, names)
 
 
-def _robust_students(sweep: Sweep) -> dict[tuple[str, float], list[Cell]]:
+def _robust_students(sweep: Sweep) -> dict[Key, list[Cell]]:
     """Cells of robust students by the name of their teacher and the temperature."""
-    students: dict[tuple[str, float], list[Cell]] = {}
+    students: dict[Key, list[Cell]] = {}
     for cell in sweep.cells:
         if cell.is_student and cell.teacher and cell.student and cell.listening and cell.student.name == "robust":
             students.setdefault((cell.teacher.name, cell.listening.temperature), []).append(cell)
@@ -106,13 +115,17 @@ def _best(cells: list[Cell], sweep: Sweep) -> Found | None:
     return summarise(best.runs, sweep.runs, "test", **on)
 
 
-def _predicted(sweep: Sweep, students: dict[tuple[str, float], list[Cell]]) -> dict[tuple[str, float], Predictors]:
+Known = tuple[Predictors, tuple[float, ...]]  # and the calibration term of each class
+
+
+def _predicted(sweep: Sweep, students: dict[Key, list[Cell]]) -> tuple[dict[Key, Known], tuple[str, ...]]:
     # as the students have them: of each seed, or of a fixed one
     teachers = {name: [run.teacher for run in cells[0].runs if run.teacher] for (name, _), cells in students.items()}
     for run in (run for runs in teachers.values() for run in runs):
         check_finished(sweep.runs / run.folder_name)
     data = loaded(sweep.grid.data)  # only now: it may have to be fetched
-    values: dict[tuple[str, float], list[Predictors]] = {key: [] for key in students}
+    values: dict[Key, list[Predictors]] = {key: [] for key in students}
+    terms: dict[Key, list[torch.Tensor]] = {key: [] for key in students}
     for seed in range(len(sweep.grid.seeds)):
         scores = {
             name: from_run(sweep.runs / runs[seed].folder_name, data).scores.double() for name, runs in teachers.items()
@@ -122,10 +135,16 @@ def _predicted(sweep: Sweep, students: dict[tuple[str, float], list[Cell]]) -> d
         for name, temperature in students:
             told = {"temperature": temperature, "reference": reference}
             values[name, temperature].append(predictors(scores[name], labels, **told))
-    return {
-        key: Predictors(*(fmean(getattr(each, name) for each in found) for name in NAMES))
-        for key, found in values.items()
-    }
+            soft = (scores[name] / temperature).softmax(dim=1)
+            terms[name, temperature].append(calibration_error(soft, reference))
+    found = {key: _mean(values[key], terms[key]) for key in students}
+    return found, tuple(map(str, data.class_names))
+
+
+def _mean(values: list[Predictors], terms: list[torch.Tensor]) -> Known:
+    """Over the seeds."""
+    known = Predictors(*(fmean(getattr(each, name) for each in values) for name in NAMES))
+    return known, tuple(torch.stack(terms).mean(dim=0).tolist())
 
 
 def _correlations(measured: list[Ranked]) -> dict[str, RankCorrelation]:
@@ -149,6 +168,7 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
                 "temperature": each.temperature,
                 "is_mended": each.is_mended,
                 **asdict(each.predictors),
+                "calibration_terms": list(each.terms),
                 "student": each.student
                 and {"worst_class_accuracy": vars(each.student.robust), "average_accuracy": vars(each.student.average)},
             }
@@ -160,6 +180,7 @@ def as_json(ranking: Ranking) -> dict[str, Any]:
             f"{temperature:g}": {name: _plain(each, ranking) for name, each in found.items()}
             for temperature, found in ranking.within.items()
         },
+        "class_names": list(ranking.class_names),
     }
 
 

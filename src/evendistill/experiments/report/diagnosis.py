@@ -25,6 +25,7 @@ WORDS = {
 }
 
 WHICH_WAY = "a term and a risk are better the lower they are, accuracies the higher"  # in 80 columns, as the next
+SPLITS = "terms, risks and own accuracies are on validation, the students on test"
 SIGN = "+1: who is ranked best has the best student, and so on down; -1: the worst one"
 
 
@@ -93,7 +94,7 @@ def print_ranking(ranking: "Ranking") -> None:
         numbers = f"{-known.calibration:.3f}", f"{-known.shifted_risk:.3f}", f"{100 * known.worst_class_accuracy:.1f}"
         grid.add_row(escape(each.teacher), f"{each.temperature:g}", *numbers, student)
     console.print(grid)
-    console.print(WHICH_WAY)
+    console.print(f"{WHICH_WAY}\n{SPLITS}")
     if not ranking.correlations:
         console.print("fewer than three teachers have finished robust students, so no predictor can be judged")
         return

@@ -1,5 +1,6 @@
 """The rows of a finished sweep's tables, and which of them was chosen on validation."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from evendistill.data.wording import shown
 from evendistill.experiments.cells import Cell
 from evendistill.experiments.derive import is_smoke
 from evendistill.experiments.frontier import pareto_front
+from evendistill.experiments.report.titles import title_of
 from evendistill.experiments.results import Found, has_probabilities, interval_of, judged, read_split, summarise
 from evendistill.experiments.rules import Rule
 from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, rival, select
@@ -87,6 +89,7 @@ class Table:
         matched: whether each student learns from the teacher of its own seed.
         is_smoke: whether it is a trial of seconds, whose numbers mean nothing.
         softmaxes: of a trial, whose networks end in a softmax: "teacher", "student".
+        diagnose: the command that ranks its teachers.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Table:
     epochs: int = 0
     is_smoke: bool = False
     softmaxes: tuple[str, ...] = ()
+    diagnose: str = "evendistill diagnose RECIPE"
 
     @property
     def selected(self) -> Row | None:
@@ -127,18 +131,6 @@ class Table:
     def find_baseline(self, kind: str) -> Row | None:
         """The first row of a method."""
         return next((row for row in self.baselines if row.student == kind), None)
-
-
-def title_of(cell: Cell) -> str:
-    """A combination in words."""
-    labels = f", {cell.validation_labels}-labelled" if cell.validation_labels else ""
-    if cell.baseline is not None:
-        return f"{cell.baseline.title}{labels}"
-    if cell.student is None:
-        return f"{cell.teacher.name if cell.teacher else 'none'} teacher alone"
-    if cell.teacher is None:
-        return f"{cell.student.name} student without a teacher"
-    return f"{cell.student.name}{labels} student of {_article(cell.teacher.name)} teacher"
 
 
 def make_table(sweep: Sweep) -> Table:
@@ -183,6 +175,7 @@ def make_table(sweep: Sweep) -> Table:
         is_smoke=is_trial,
         softmaxes=_softmaxes(sweep) if is_trial else (),
         epochs=sweep.epochs(),
+        diagnose=shlex.join(["evendistill", "diagnose", str(sweep.recipe), "--out", str(sweep.runs)]),
         interval=None
         if chosen is None
         else interval_of(judged(read_split(sweep.cells[chosen].runs[0], sweep.runs, "test"))),
@@ -243,7 +236,3 @@ def to_ship(table: Table) -> str:
     others = len(chosen.folders) - 1
     more = f"; its {others} other seed{'' if others == 1 else 's'} would do as well" if others else ""
     return f"To ship: {chosen.folders[0]} ({temperature}{more})."
-
-
-def _article(word: str) -> str:
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
