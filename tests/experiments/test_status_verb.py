@@ -108,13 +108,16 @@ def test_a_recipe_that_nobody_may_read_is_no_harm(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_recipes_are_expanded_only_if_some_are_kept_and_torch_is_never_imported(make, tmp_path, write_recipe, plain, keeps):
+def test_recipes_are_expanded_only_if_some_are_kept_and_torch_is_never_imported(
+    make, tmp_path, write_recipe, plain, keeps
+):
     make("a-one", DONE="{}")
     make("b-two", FAILED="{}")
     if keeps:
         (tmp_path / "recipes").mkdir()
         shutil.copy(write_recipe(plain), tmp_path / "recipes")
     code = "import sys\nsys.argv = ['evendistill', 'status', sys.argv[1]]\nimport evendistill.cli as c\n"
-    code += "try:\n    c.main()\nexcept SystemExit as end:\n    print(end.code, 'torch' in sys.modules, 'pydantic' in sys.modules)"
+    code += "try:\n    c.main()\nexcept SystemExit as end:\n    code = end.code\n"
+    code += "print(code, *(name in sys.modules for name in ('torch', 'evendistill.experiments.sweep')))"
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == f"0 False {keeps}"
