@@ -18,8 +18,8 @@ from benchmarks import harness
 from evendistill.data.view import View
 
 ALPHAS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
-DIGITS = {"epochs": 150, "batch_size": 64, "weight_decay": 5e-4, "update_every": 8}
-IMAGES = {
+DIGITS: dict[str, Any] = {"epochs": 150, "batch_size": 64, "weight_decay": 5e-4, "update_every": 8}
+IMAGES: dict[str, Any] = {
     "epochs": 10,
     "weight_decay": 5e-4,
     "warmup_epochs": 1,

@@ -32,7 +32,11 @@ def recipe(tmp_path) -> Path:
 @pytest.mark.parametrize("how", [How(pack=1), How(jobs=1)], ids=["packed", "local"])
 def test_runs_are_those_that_the_recipe_asked_for_when_it_was_read(recipe, tmp_path, how):
     sweep = Sweep.read(recipe, tmp_path / "runs")
-    outcomes = sweep.train(how, on_outcome=lambda _: recipe.write_text(OTHER))
+
+    def edit(_):
+        recipe.write_text(OTHER)
+
+    outcomes = sweep.train(how, on_outcome=edit)
     assert [outcome.error for outcome in outcomes] == [None] * 4
     assert all(is_finished(spec, sweep.runs) for spec in sweep.needed.values())
 
@@ -42,7 +46,11 @@ def test_a_namesake_that_begins_meanwhile_takes_nothing_from_it(recipe, tmp_path
     namesake.parent.mkdir()
     namesake.write_text(OTHER)
     first, second = Sweep.read(recipe, runs), Sweep.read(namesake, runs)
-    outcomes = first.train(How(pack=1), on_outcome=lambda _: kept(namesake, second.grid, runs))
+
+    def begin_second(_):
+        kept(namesake, second.grid, runs)
+
+    outcomes = first.train(How(pack=1), on_outcome=begin_second)
     assert [outcome.error for outcome in outcomes] == [None] * 4
     assert len(list((runs / "recipes").glob("*.yaml"))) == 1  # the last one, which status counts by
 
