@@ -34,7 +34,7 @@ def one_seed(source: str, seed: int, *, is_smoke: bool) -> dict[float, tuple[Poi
     is_digits = source == "digits"
     data = ed.load_data(source, imbalance=30 if is_digits else 100)
     data = data if is_digits else data.viewed(View(mean=(0.5,), std=(0.35,), flip=True))
-    told = (DIGITS if is_digits else IMAGES) | ({"epochs": 2} if is_smoke else {})
+    told: dict[str, Any] = (DIGITS if is_digits else IMAGES) | ({"epochs": 2} if is_smoke else {})
     recipe, channels = ed.Recipe(**told), data.train[0][0].shape[0]
 
     def network(hidden: tuple[int, ...], salt: int) -> torch.nn.Module:
