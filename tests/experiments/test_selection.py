@@ -8,7 +8,7 @@ import pytest
 
 from evendistill.experiments import results
 from evendistill.experiments.rules import AverageAbove, PaperRule
-from evendistill.experiments.selection import best_of_each_group, on_validation, rival, select
+from evendistill.experiments.selection import best_of_each_group, on_validation, rivals, select
 
 
 def choose(sweep, robust_k=1):
@@ -117,7 +117,7 @@ def test_teachers_are_not_shipped(finished_sweep, plain):
 
 
 def rival_of(sweep, rule=None):
-    position = rival(sweep.cells, on_validation(sweep.cells, sweep.runs, robust_k=1), rule)
+    position = next(iter(rivals(sweep.cells, on_validation(sweep.cells, sweep.runs, robust_k=1), rule)), None)
     if position is None:
         return None
     cell = sweep.cells[position]

@@ -6,6 +6,7 @@ import pytest
 
 from evendistill.experiments.derive import SMOKE_TRAINING
 from evendistill.experiments.report.answer import answer
+from evendistill.experiments.report.claims import claims
 from evendistill.experiments.report.table import make_table, to_ship
 from evendistill.experiments.report.verdict import verdict
 from evendistill.storage.files import digest
@@ -33,7 +34,7 @@ def test_the_choice_is_set_against_standard_distillation(said):
 
 def test_what_validation_promised_and_test_did_not_keep_is_said(said):
     text = said({"standard": 0.1, "balanced": 0.3, "robust": 0.5}, {"standard": 0.2, "balanced": 0.3, "robust": 0.4})
-    assert "On validation it had 50.0 ± 0.0 %, so 10.0 points did not carry over to the test set" in text
+    assert "On validation the choice had 50.0 ± 0.0 %, so 10.0 points did not carry over to the test set" in text
     assert "the same examples moved the multipliers and made the choice" in text
 
 
@@ -132,7 +133,7 @@ def test_what_the_rule_would_rather_choose_is_named_first_and_not_chosen(finishe
         return [0.8, 0.6 if spec.objective.name == "robust" else 0.5] if is_alone(spec) else [0.8, 0.4]
 
     table = make_table(finished_sweep(plain | {"selection": {"rule": rule}}, found))
-    assert table.rival is not None
+    assert [row.title for row in table.rivals] == ["robust student without a teacher"]
     assert table.selected is not None
     assert table.selected.teacher == "standard"
     text = verdict(table)
@@ -142,11 +143,32 @@ def test_what_the_rule_would_rather_choose_is_named_first_and_not_chosen(finishe
         "Here the teacher does not pay."
     )
     assert said in text
-    assert f"its run is {table.rival.folders[0]}." in text
+    assert f"to ship one all the same: {table.rivals[0].folders[0]}." in text
     assert text.count("the teacher does not pay") == 1
-    assert f"Ship the {table.selected.title}, or the robust student without a teacher</h2>" in answer(table)
+    assert f"Of the distilled students, ship the {table.selected.title}</h2>" in answer(table)
     assert said in answer(table)
-    assert "what the rule puts before it" in answer(table)
+    assert "put before it by the rule: robust student without a teacher" in answer(table)
+
+
+def test_a_student_without_a_teacher_is_named_behind_a_baseline_that_comes_first(finished_sweep, plain):
+    plain["students"] |= {"alone": True}
+    plain["baselines"] = ["reweighted"]
+
+    def found(spec):
+        if spec.objective.form == "weighted":
+            return [0.8, 0.7]
+        return [0.9, 0.6 if spec.objective.name == "robust" else 0.5] if is_alone(spec) else [0.8, 0.4]
+
+    table = make_table(finished_sweep(plain, found))
+    assert [row.teacher for row in table.rivals] == ["none", "none"]
+    assert [row.student for row in table.rivals] == ["reweighted", "robust"]
+    text = verdict(table)
+    assert "comes first: there 70.0" in text
+    assert "The robust student without a teacher comes before the choice, too: 60.0" in text
+    assert text.count("Here the teacher does not pay.") == 1
+    assert all(row.folders[0] in text for row in table.rivals)
+    assert answer(table).count("put before it by the rule") == 2
+    assert any("robust student without a teacher" in claim.evidence for claim in claims(table))
 
 
 def test_a_student_that_never_recognises_its_worst_class_is_nobody_to_ship(finished_sweep, plain):

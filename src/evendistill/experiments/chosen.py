@@ -9,7 +9,7 @@ from evendistill.experiments.report.difference import Difference
 from evendistill.experiments.report.titles import title_of
 from evendistill.experiments.results import Found, interval_of, judged, read_split
 from evendistill.experiments.rules import Rule, in_words
-from evendistill.experiments.selection import NothingSelected, on_validation, rival, select, standard_distillation
+from evendistill.experiments.selection import NothingSelected, on_validation, rivals, select, standard_distillation
 from evendistill.experiments.sweep import Sweep
 from evendistill.storage.files import known, read_json
 
@@ -79,6 +79,6 @@ def choice(sweep: Sweep, rule: Rule) -> dict[str, Any]:
             {"class": name, **{end: known(value) for end, value in vars(each).items()}} for name, each in classes
         ],
         "classes_in_words": gains_and_losses(classes, kind=kind, several=len(cell.runs) > 1),
-        "better": _better(sweep, found, rival(sweep.cells, found, rule)),
+        "better": _better(sweep, found, next(iter(rivals(sweep.cells, found, rule)), None)),
         "runs": [str((sweep.runs / run.folder_name).resolve()) for run in cell.runs],
     }

@@ -50,20 +50,26 @@ def select(cells: Sequence[Cell], found: Sequence[Found], rule: Rule | None = No
     return _chosen(cells, found, students, rule) if students else None
 
 
-def rival(cells: Sequence[Cell], found: Sequence[Found], rule: Rule | None = None) -> int | None:
-    """What the rule would choose if students without a teacher, and those of baselines, could be chosen, too.
+def rivals(cells: Sequence[Cell], found: Sequence[Found], rule: Rule | None = None) -> list[int]:
+    """What the rule puts before its choice among students without a teacher, and those of baselines.
 
     They are what the grid is measured against, so none of them is chosen; but who ships must know.
 
     Returns:
-        Position in ``cells``; None if it is a student of the grid, or nothing meets the rule.
+        Positions in ``cells``: what the rule would choose if all of them could be chosen, too, and what it would if
+        those without a teacher could, where that is another; empty if none comes first, or nothing meets the rule.
     """
-    students = _students(cells, found)
     others = [position for position, cell in enumerate(cells) if cell.student is not None and not cell.is_student]
+    alone = [position for position in others if cells[position].teacher is None and cells[position].baseline is None]
+    firsts = (_put_before(cells, found, each, rule) for each in (others, alone))
+    return list(dict.fromkeys(first for first in firsts if first is not None))
+
+
+def _put_before(cells: Sequence[Cell], found: Sequence[Found], others: Sequence[int], rule: Rule | None) -> int | None:
     if not others:
         return None
     try:
-        best = _chosen(cells, found, [*students, *others], rule)
+        best = _chosen(cells, found, [*_students(cells, found), *others], rule)
     except NothingSelected:
         return None
     return None if any(cell.is_student and cell.runs == cells[best].runs for cell in cells) else best

@@ -28,13 +28,14 @@ def print_first(first: First) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(_splits(found))
     runs = (
-        f"{first.runs} runs of {first.grid.training.epochs} epochs, {first.examples / 1e6:,.1f} million examples in all"
+        f"{first.runs} trainings of {first.grid.training.epochs} epochs, {first.examples / 1e6:,.1f} million examples"
     )
     for line in [
         *(f"{name}: {part.origin}" for name, part in found.parts.items()),
         *_precision(found, first.precision),
         *(f"WARNING: {warning}" for warning in first.warnings),
-        f"written: {first.path}, {runs}, {about(first.seconds)} on this machine; "
+        f"written: {first.path}, {runs}, {about(first.seconds)} on this machine (fewer "
+        "epochs, seeds or objectives in it take less); "
         f"`evendistill run {first.path} --smoke` tries it in seconds",
     ]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

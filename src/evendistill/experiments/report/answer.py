@@ -37,8 +37,8 @@ def _title(table: Table) -> str:
         return _without_choice(table)
     if chosen.validation.robust.mean == 0:
         return f"No student to ship yet: the {chosen.title} comes nearest"
-    better = f", or the {table.rival.title}" if table.rival else ""
-    return f"Ship the {chosen.title}{better}"
+    among = "Of the distilled students, ship" if table.rivals else "Ship"
+    return f"{among} the {chosen.title}"
 
 
 def _without_choice(table: Table) -> str:
@@ -110,7 +110,7 @@ def _rows(table: Table, chosen: Row) -> list[Line]:
     """The student, and under everything that it is set against how far it lies above that."""
     plain, teachers = standard_beside(table), teachers_of(table, chosen)
     beside: list[tuple[str, str, Found | Teachers]] = []
-    beside += [("what the rule puts before it", "that", table.rival.test)] if table.rival else []
+    beside += [(f"put before it by the rule: {row.title}", "that", row.test) for row in table.rivals]
     beside += [("standard distillation", "standard distillation", plain.test)] if plain else []
     beside += [(f"its teacher, {chosen.teacher}", "its teacher", teachers)] if teachers else []
     rows: list[Line] = [("the student to ship", _percents(chosen.test), True)]

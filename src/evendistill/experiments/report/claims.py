@@ -99,8 +99,8 @@ def _lower_alpha(table: Table) -> Claim:
 
 def _efficient(table: Table) -> Claim:
     text = "no baseline is better than the selected student in one accuracy and no worse in the other"
-    chosen = table.selected
-    rivals = [row for row in table.baselines if chosen and row.folders != chosen.folders]
+    chosen, alone = table.selected, [row for row in table.rows if row.cell.student and row.cell.teacher is None]
+    rivals = [row for row in (*table.baselines, *alone) if chosen and row.folders != chosen.folders]
     if chosen is None or not rivals:
         return Claim(text, None, "no baselines, or nothing was selected")
     ahead = [row for row in rivals if pareto_front([_at(chosen), _at(row)]) == [1]]

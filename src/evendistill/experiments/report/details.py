@@ -12,6 +12,7 @@ from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.report.html import packed
 from evendistill.experiments.report.methods import choice
 from evendistill.experiments.report.table import Row, Table
+from evendistill.experiments.spec import OwnSpec
 
 MOST_STEPS = 40
 MOST_CLASSES = 12
@@ -35,7 +36,8 @@ def _slides(row: Row, place: int | None) -> dict[str, Any]:
 def export_command(row: Row, runs: Path) -> str:
     """What makes a student ready to be shipped, in a folder of its own."""
     run = row.cell.runs[0]
-    return f"evendistill export {shlex.quote(str(runs / run.folder_name))} --to exported/{run.hash}"
+    found_by = "PYTHONPATH=. " if any(isinstance(each.network, OwnSpec) for each in (run, *run.inputs)) else ""
+    return f"{found_by}evendistill export {shlex.quote(str(runs / run.folder_name))} --to exported/{run.hash}"
 
 
 def _of(row: Row, table: Table, runs: Path) -> dict[str, Any]:

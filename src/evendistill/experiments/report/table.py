@@ -11,7 +11,7 @@ from evendistill.experiments.frontier import pareto_front
 from evendistill.experiments.report.titles import title_of
 from evendistill.experiments.results import Found, has_probabilities, interval_of, judged, read_split, summarise
 from evendistill.experiments.rules import Rule
-from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, rival, select
+from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, rivals, select
 from evendistill.experiments.sweep import Sweep
 from evendistill.maths.least import WorstClassInterval
 
@@ -84,7 +84,7 @@ class Table:
         published: name of the data set whose printed numbers stand beside these.
         epochs: that were trained for it, over all runs.
         why_not: why no student was selected, if none was.
-        rival: what the rule would have chosen rather, were it not there to be compared with.
+        rivals: what the rule would have chosen rather, were they not there to be compared with; the first one first.
         interval: of the least test recall of the student to ship, which is one run; None where there is none.
         matched: whether each student learns from the teacher of its own seed.
         is_smoke: whether it is a trial of seconds, whose numbers mean nothing.
@@ -105,7 +105,7 @@ class Table:
     published: str | None = None
     interval: WorstClassInterval | None = None
     why_not: str = ""
-    rival: Row | None = None
+    rivals: tuple[Row, ...] = ()
     epochs: int = 0
     is_smoke: bool = False
     softmaxes: tuple[str, ...] = ()
@@ -154,7 +154,7 @@ def make_table(sweep: Sweep) -> Table:
         test = summarise(cell.runs, sweep.runs, "test", robust_k=k)
         return Row(cell, validation[position], test, position == chosen)
 
-    other = rival(sweep.cells, validation, grid.selection)
+    before = rivals(sweep.cells, validation, grid.selection)
     rows = [row(position) for position in best_of_each_group(sweep.cells, validation)]
     others = [row(position) for position, cell in enumerate(sweep.cells) if cell.baseline is not None]
     first = read_split(rows[0].cell.runs[0], sweep.runs, "test")
@@ -171,7 +171,7 @@ def make_table(sweep: Sweep) -> Table:
         kind="class" if grid.grouping == "class" else "group",
         published=grid.published,
         why_not=why_not,
-        rival=None if chosen is None or other is None else row(other),
+        rivals=() if chosen is None else tuple(map(row, before)),
         is_smoke=is_trial,
         softmaxes=_softmaxes(sweep) if is_trial else (),
         epochs=sweep.epochs(),

@@ -31,7 +31,7 @@ def reservations(table: Table, chosen: Row) -> list[str]:
     gap = 100 * (chosen.validation.robust.mean - chosen.test.robust.mean)
     overfitted = gap > 0 and _judged_itself(chosen)
     sentences = [
-        f"On validation it had {chosen.validation.robust.percent()} %, so {abs(gap):.1f} points "
+        f"On validation the choice had {chosen.validation.robust.percent()} %, so {abs(gap):.1f} points "
         f"{'did not carry over to' if gap > 0 else 'were added on'} the test set"
         + (": the same examples moved the multipliers and made the choice." if overfitted else ".")
     ]
@@ -44,7 +44,8 @@ def reservations(table: Table, chosen: Row) -> list[str]:
         sentences.append(
             f"On test the {best.title} did better ({best.test.robust.percent()} %), {_passed_over(best, chosen)}."
         )
-    if table.rival is None and (alone := _alone_no_worse(table, chosen)):
+    alone = _alone_no_worse(table, chosen)
+    if alone and alone.folders not in [row.folders for row in table.rivals]:
         sentences.append(
             f"On test the {alone.title} has the better trade-off ({alone.test.robust.percent()} % and on average "
             f"{alone.test.average.percent()} %): here the teacher does not pay."
@@ -94,15 +95,21 @@ def _passed_over(row: Row, chosen: Row) -> str:
 
 def better_offer(table: Table) -> str:
     """What the rule would rather have chosen, had it been one of the grid's students; empty if nothing."""
-    other, chosen = table.rival, table.selected
-    if other is None or chosen is None:
+    chosen = table.selected
+    if chosen is None or not table.rivals:
         return ""
-    alone = " Here the teacher does not pay." if other.teacher == "none" else ""
-    return (
-        f"By the same rule on validation the {other.title} comes first: there {_both(other.validation)}, the choice "
-        f"{_both(chosen.validation)}; on test {_both(other.test)}.{alone} It is here to be compared with, so it was "
-        f"not chosen; its run is {other.folders[0]}."
+    first, *more = table.rivals
+    said = (
+        f"By the same rule on validation the {first.title} comes first: there {_both(first.validation)}, the choice "
+        f"{_both(chosen.validation)}; on test {_both(first.test)}."
     )
+    for other in more:
+        said += (
+            f" The {other.title} comes before the choice, too: {_both(other.validation)}, on test {_both(other.test)}."
+        )
+    said += " Here the teacher does not pay." if any(row.teacher == "none" for row in table.rivals) else ""
+    runs = ", ".join(row.folders[0] for row in table.rivals)
+    return f"{said} Such are here to be compared with and were not to be chosen; to ship one all the same: {runs}."
 
 
 def _both(found: Found) -> str:

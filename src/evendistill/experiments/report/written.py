@@ -21,7 +21,7 @@ def write_markdown(table: Table, path: Path, *, command: str, effects: Section =
         parts += [f"## Measured beside printed\n\n{beside}"]
     if table.baselines:
         parts += [f"## Beside what others would use\n\n{methods_markdown(table)}\n{TABLE_2}\n"]
-        parts += [f"## What the paper claims\n\n{claims_markdown(table)}"]
+        parts += [] if table.is_smoke else [f"## What the paper claims\n\n{claims_markdown(table)}"]
         parts += [f"## In words\n\n{verdict(table)}\n"]
     parts += [recalls_markdown(table)]
     if compared := effects_markdown(effects):
