@@ -73,7 +73,8 @@ def test_digits_are_told_and_their_recipe_runs_as_it_is(init, evendistill, tmp_p
     for line in LINES:
         assert line in out, out
     assert re.search(
-        r"\d+ trainings of \d+ epochs, .* million examples, about \d+ [a-z]+ with --jobs \d+ on this machine \(fewer ", out
+        r"\d+ trainings of \d+ epochs, .* million examples, about \d+ [a-z]+ with --jobs \d+ on this machine \(fewer ",
+        out,
     )
     assert os.listdir(tmp_path) == ["recipe.yaml"]
     code, out, err = evendistill("run", "recipe.yaml", "--dry-run")
