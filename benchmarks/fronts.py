@@ -46,9 +46,11 @@ def measures(found: dict[str, Any], grid: dict[str, Any]) -> dict[str, Any]:
     differences = [row for front, other in zip(fronts, first, strict=True) for row in apart(front, other)]
     return {
         "hypervolume": _told(volumes),
-        "share of the grid's": _told([own / its for own, its in zip(volumes, theirs, strict=True)]),
+        "share of the grid's": _told(_ratios(volumes, theirs)),
         "weakest": weakest,
-        "share beyond the weakest": _told([own / its for own, its in zip(beyond, theirs_beyond, strict=True)]),
+        "share beyond the weakest": _told(
+            [own / its if its else math.nan for own, its in zip(beyond, theirs_beyond, strict=True)]
+        ),
         "robust accuracy at the grid's averages": differences,
         "averages reached": [sum(not math.isnan(row["this"]) for row in differences), len(differences)],
         "mean difference where reached": _mean(row["this"] - row["grid"] for row in differences),
@@ -60,8 +62,13 @@ def _mean(values: Iterable[float]) -> float | None:
     return statistics.fmean(known) if known else None
 
 
+def _ratios(ours: list[float], theirs: list[float]) -> list[float]:
+    return [one / other if other else math.nan for one, other in zip(ours, theirs, strict=True)]
+
+
 def _told(values: list[float]) -> dict[str, Any]:
-    se = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+    is_known = len(values) > 1 and not any(map(math.isnan, values))
+    se = statistics.stdev(values) / math.sqrt(len(values)) if is_known else None
     return {"mean": statistics.fmean(values), "se": se, "seeds": values}
 
 

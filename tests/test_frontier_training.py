@@ -108,7 +108,7 @@ def test_a_frontier_is_not_evaluated_as_if_it_were_one_network_and_one_network_i
     with pytest.raises(ValueError, match=r"alpha must lie in \[0, 1\], got 1\.2"):
         result.at(1.2)
     plain = ed.train(student(), data.train, data.validation, **told)
-    with pytest.raises(ValueError, match="trained under one objective"):
+    with pytest.raises(ValueError, match="not the network of several trade-offs"):
         plain.at(0.5)
 
 

@@ -95,7 +95,7 @@ def newcombe_interval(ours: float, theirs: float, examples: int) -> tuple[float,
     Example:
         >>> lower, upper = newcombe_interval(56 / 70, 48 / 70, 70)
         >>> round(lower, 4), round(upper, 4)
-        (-0.0307, 0.2528)
+        (-0.0308, 0.2535)
     """
     (low, high), (other_low, other_high) = _wilson(ours, examples), _wilson(theirs, examples)
     apart = ours - theirs
