@@ -45,7 +45,7 @@ def colours(num_classes):
 WRONG = {
     "studnt": "'their_net:studnt': their_net has no studnt",
     "seven": "the network of kind own gives 7 scores, there are 10 classes",
-    "colours": "the network cannot take inputs of float32 (1, 1, 8, 8): mat1 and mat2 shapes cannot be multiplied",
+    "colours": "the network cannot take inputs of float32 (8, 1, 8, 8): mat1 and mat2 shapes cannot be multiplied",
 }
 
 
@@ -88,6 +88,12 @@ def test_data_that_are_not_there_are_one_line_too(evendistill, tmp_path, network
     told = "evendistill: ./nowhere.npz: there is no such file or folder\n"
     assert evendistill("run", "recipe.yaml") == (2, told)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_wrong_path_of_a_network_is_told_before_data_are_read(evendistill, tmp_path, monkeypatch):
+    write(tmp_path, "studnt")
+    monkeypatch.setattr(sources, "load_data", None)
+    assert evendistill("run", "recipe.yaml") == (2, f"evendistill: {WRONG['studnt']}\n")
 
 
 def test_what_is_finished_is_neither_imported_nor_looked_for_again(evendistill, tmp_path):

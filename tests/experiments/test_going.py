@@ -27,10 +27,22 @@ def test_an_unfinished_run_counts_by_its_steps(tmp_path, told, share):
     assert begun(tmp_path / "waiting") == 0.0
 
 
-def test_elsewhere_than_on_a_terminal_there_is_one_line(tmp_path, write_recipe, plain, capsys):
-    with progress(Sweep.read(write_recipe(plain), tmp_path / "runs")):
-        pass
+def test_elsewhere_than_on_a_terminal_a_line_tells_now_and_then_how_far_it_is(
+    tmp_path, write_recipe, plain, monkeypatch, capsys
+):
+    sweep, told = Sweep.read(write_recipe(plain), tmp_path / "runs"), []
+    with progress(sweep):
+        pass  # over before there was anything to tell
     assert capsys.readouterr() == ("", "8 runs, 0 finished already, 8 to train\n")
+    folders = [tmp_path / "runs" / spec.folder_name for spec in sweep.missing().values()]
+    lease(folders[0], step=1, steps=4)
+    folders[1].mkdir()
+    monkeypatch.setattr(going.typer, "echo", lambda line, *, err: told.append((line, err)))
+    monkeypatch.setattr(going, "EVERY_LINE", 0.01)
+    with progress(sweep):
+        (folders[1] / "DONE").touch()
+        wait_until(lambda: len(told) > 2)
+    assert told[-1] == ("1 of 8 trained, 16% of the work, 0.0 minutes", True)
 
 
 def test_a_bar_follows_runs_on_a_terminal_and_looks_at_finished_ones_no_more(

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import warnings
 from types import ModuleType
 
 import pytest
@@ -12,8 +11,7 @@ from torch import nn
 from evendistill.data.datasets import load_data
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.mends import AtSpec
-from evendistill.experiments.networks import finished_network, made
-from evendistill.experiments.results import has_probabilities
+from evendistill.experiments.networks import finished_network, fresh_network, made
 from evendistill.experiments.run import train_run
 from evendistill.experiments.spec import OwnSpec, RunSpec
 from evendistill.experiments.sweep import Sweep
@@ -86,7 +84,7 @@ def test_a_network_of_another_width_is_refused(tmp_path):
 
 def test_a_network_that_cannot_take_the_images_is_refused_in_one_line(tmp_path):
     network = {"kind": "own", "path": "their_nets:Flat", "arguments": {"side": 9}}
-    with pytest.raises(ValueError, match=r"cannot take inputs of float32 \(1, 3, 8, 8\)") as caught:
+    with pytest.raises(ValueError, match=r"cannot take inputs of float32 \(8, 3, 8, 8\)") as caught:
         drained(train_run(spec(network), tmp_path))
     assert len(str(caught.value).splitlines()) == 1
 
@@ -135,16 +133,17 @@ def test_a_frontier_of_a_network_without_biases_is_a_sweep_like_any_other(tmp_pa
     assert len(alphas) == 3  # alpha 0, which no label moves, once
 
 
-def test_an_own_network_with_a_softmax_is_warned_of(tmp_path, monkeypatch):
-    class Soft(Flat):
-        def forward(self, inputs):
-            return super().forward(inputs).softmax(dim=1)
+def test_an_own_network_with_a_softmax_is_refused_and_one_with_a_log_softmax_is_not(monkeypatch):
+    def ending(end):
+        class Ended(Flat):
+            def forward(self, inputs):
+                return end(super().forward(inputs))
 
-    monkeypatch.setitem(vars(sys.modules["their_nets"]), "Soft", Soft)
-    with warnings.catch_warnings(record=True, action="always") as caught:
-        soft = spec({"kind": "own", "path": "their_nets:Soft"}, objective="balanced")
-        drained(train_run(soft, tmp_path))
-    assert len([each for each in caught if "drop the softmax" in str(each.message)]) == 1
-    plain = spec({"kind": "own", "path": "their_nets:Flat"}, objective="balanced")
-    drained(train_run(plain, tmp_path))
-    assert [has_probabilities(run, tmp_path) for run in (soft, plain)] == [True, False]
+        monkeypatch.setitem(vars(sys.modules["their_nets"]), "Ended", Ended)
+        return fresh_network(spec({"kind": "own", "path": "their_nets:Ended"}), load_data(IMAGES["source"]))
+
+    with pytest.raises(ValueError, match=r"gives probabilities: each row is positive .* drop the softmax at its end$"):
+        ending(lambda scores: scores.softmax(dim=1))
+    ending(lambda scores: scores.log_softmax(dim=1))
+    first = torch.arange(8)[:, None] == 0
+    ending(lambda scores: scores.softmax(dim=1).where(first, scores))  # one row may sum to 1 by chance

@@ -207,3 +207,17 @@ def test_a_combination_that_is_not_there_is_left_empty_whichever_way_the_table_s
     rows = tuple(row for row in table.rows if (row.teacher, row.student) != ("tradeoff-0.2", "standard"))
     _, lines = grid_of(replace(table, rows=rows))
     assert [[row is None for row in line] for _, line in lines] == [[False, name == "2", False] for name in "1234567"]
+
+
+def test_a_student_without_a_teacher_stands_in_the_line_of_those_whose_multipliers_true_labels_move(
+    finished_sweep, plain
+):
+    plain["students"] |= {"objectives": ["balanced", "robust"], "validation_labels": ["teacher", "true"], "alone": True}
+    head, lines = grid_of(make_table(finished_sweep(plain, on_validation)))
+    assert head == ["student", "standard teacher", "no teacher"]
+    assert [(title, *(row is not None for row in rows)) for title, rows in lines] == [
+        ("none", True, False),
+        ("balanced", True, True),
+        ("robust, teacher-labelled", True, False),
+        ("robust, true-labelled", True, True),
+    ]

@@ -1,6 +1,5 @@
 """What the numbers say in words, and what they do not."""
 
-import json
 
 import pytest
 
@@ -9,7 +8,6 @@ from evendistill.experiments.report.answer import answer
 from evendistill.experiments.report.claims import claims
 from evendistill.experiments.report.table import make_table, to_ship
 from evendistill.experiments.report.verdict import verdict
-from evendistill.storage.files import digest
 
 
 @pytest.fixture
@@ -188,20 +186,3 @@ def test_a_trial_says_that_it_fits_together_and_recommends_nobody(finished_sweep
     assert "no student is chosen" in verdict(table)
     assert to_ship(table) == "To train it in earnest, run the recipe without --smoke."
     assert "It all fits together</h2>" in answer(table)
-
-
-def test_a_trial_whose_networks_end_in_a_softmax_does_not_fit_together(finished_sweep, plain):
-    trial = plain | {"name": "small-smoke", "training": plain.get("training", {}) | SMOKE_TRAINING}
-    sweep = finished_sweep(trial, lambda spec: [0.9, 0.5])
-    assert make_table(sweep).softmaxes == ()
-    student = next(spec for spec in sweep.needed.values() if spec.role == "student")
-    path = sweep.runs / student.folder_name / "test.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"are_probabilities": True}))
-    marks = sweep.runs / student.folder_name / "DONE"
-    marks.write_text(json.dumps(json.loads(marks.read_text()) | {"test.json": digest(path.read_bytes())}))
-    table = make_table(sweep)
-    assert table.softmaxes == ("student",)
-    assert verdict(table).startswith("It runs, but it does not fit together: the scores of the student's network are")
-    assert "fits together" not in verdict(table)
-    assert to_ship(table) == "To train it in earnest, drop the softmax first, then run the recipe without --smoke."
-    assert "It does not fit together</h2>" in answer(table)

@@ -18,10 +18,11 @@ from evendistill.experiments.spec import (
     RunSpec,
     TimmSpec,
 )
+from evendistill.maths.simplex import are_probabilities
 from evendistill.models.average import MeanOfProbabilities
 from evendistill.models.conditioned import Conditioned
 from evendistill.models.convnet import convnet
-from evendistill.models.inference import in_channels_last, score_width
+from evendistill.models.inference import in_channels_last, scores_of_trial
 from evendistill.models.mlp import mlp
 from evendistill.models.own import from_path, from_timm
 from evendistill.models.rescaled import Rescaled
@@ -30,17 +31,29 @@ from evendistill.objectives.frontier import FrontierObjective, conditioned
 from evendistill.training import randomness
 from evendistill.training.folder import RunFolder
 
+TRIED = 8  # examples that a network is tried on: one row of scores may sum to 1 by chance
+
 
 def fresh_network(spec: RunSpec, data: Data) -> nn.Module:
-    """A freshly initialised network; teacher and student of one seed do not start from the same weights."""
+    """A freshly initialised network; teacher and student of one seed do not start from the same weights.
+
+    Raises:
+        ValueError: if it cannot be made, cannot take the data, or gives other than one raw score a class.
+    """
     seed = randomness.derive_seed(spec.initialisation_seed, spec.role, "initialisation")
-    first = next(data.train.batches([torch.arange(1)])).cpu()
+    few = next(data.train.batches([torch.arange(min(TRIED, len(data.train)))])).cpu()
     with randomness.isolated(seed, torch.device("cpu")):
-        network = in_channels_last(made(spec.network, data.num_classes, tuple(first.shape[1:])), first)
-    width = score_width(network, first, torch.device("cpu"))
-    if width != data.num_classes:
+        network = in_channels_last(made(spec.network, data.num_classes, tuple(few.shape[1:])), few)
+    scores = scores_of_trial(network, few, torch.device("cpu"))
+    if scores.shape[1] != data.num_classes:
         raise ValueError(
-            f"the network of kind {spec.network.kind} gives {width} scores, there are {data.num_classes} classes"
+            f"the network of kind {spec.network.kind} gives {scores.shape[1]} scores, there are {data.num_classes} "
+            "classes"
+        )
+    if are_probabilities(scores):
+        raise ValueError(
+            f"the network of kind {spec.network.kind} gives probabilities: each row is positive and sums to 1; "
+            "training wants raw scores (logits), so drop the softmax at its end"
         )
     return network
 

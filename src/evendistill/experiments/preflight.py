@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_before_training(missing: Iterable[RunSpec], data: "Data | None" = None) -> None:
-    """Find what every run would fail of, while nothing is trained, imported or written yet.
+    """Find what every run would fail of, while nothing is trained or written yet.
 
     Data are looked for, and loaded only if there is a network of the user's own to try on them; the networks that come
     with the package, and those of timm, are not tried.
@@ -28,7 +28,7 @@ def check_before_training(missing: Iterable[RunSpec], data: "Data | None" = None
 
     Raises:
         ValueError: if the data cannot be read, or a network cannot be imported or made, takes other inputs, or gives
-            other scores than one for each class; in one line.
+            other than one raw score for each class; in one line.
     """
     runs = list(missing)
     if not runs:
@@ -42,7 +42,11 @@ def check_before_training(missing: Iterable[RunSpec], data: "Data | None" = None
 def _try_networks(own: list[RunSpec], data: "Data | None") -> None:
     from evendistill.experiments.networks import network_to_train  # what most recipes need not wait for
     from evendistill.experiments.sources import seen
+    from evendistill.models.own import imported
 
+    for network in (each.network for each in own):
+        if isinstance(network, OwnSpec):
+            imported(network.path)  # a wrong path is told before data are read, which may take a minute
     data = seen(own[0].data, own[0].view) if data is None else data
     for spec in own:
         with randomness.isolated(0, torch.device("cpu")), randomness.threads(spec.training.threads):

@@ -81,11 +81,6 @@ def read_split(spec: RunSpec, runs: Path, split: Split) -> dict[str, Any]:
         raise ValueError(f"{runs / spec.folder_name / split}.json says nothing of results: {error}") from None
 
 
-def has_probabilities(spec: RunSpec, runs: Path) -> bool:
-    """Whether the scores of a finished run were found to be probabilities, as those of a network with a softmax are."""
-    return read_split(spec, runs, "test").get("are_probabilities") is True
-
-
 def read_frontier(spec: RunSpec, runs: Path) -> dict[str, Any]:
     """What a finished run of several trade-offs found at each ``alphas``: lists ``validation`` and ``test``.
 

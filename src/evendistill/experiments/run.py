@@ -28,7 +28,6 @@ from evendistill.experiments.results import FRONTIER
 from evendistill.experiments.sources import seen
 from evendistill.experiments.spec import DataSpec, OwnSpec, RunSpec, TimmSpec, ViewSpec
 from evendistill.maths.margins import margins_of_classes
-from evendistill.maths.simplex import are_probabilities
 from evendistill.models.conditioned import Conditioned
 from evendistill.models.ranks import Ranks
 from evendistill.objectives.adaptive import AdaAlpha, AdaMargin
@@ -135,8 +134,6 @@ def _tested(scores: Tensor, task: Task, data: Data) -> dict[str, bytes]:
     """What a run says of the test set, and of which data."""
     margins = margins_of_classes(scores.double().softmax(dim=1), data.test.labels).tolist()
     told: dict[str, object] = {"class_names": list(data.class_names), "margins": [known(each) for each in margins]}
-    if are_probabilities(scores):
-        told["are_probabilities"] = True  # a network that ends in a softmax, which a report warns of
     test = findings(scores, data.test, task) | told
     predicted = {"predictions": scores.argmax(dim=1).int(), "labels": data.test.labels.int()}
     return {

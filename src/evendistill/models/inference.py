@@ -105,14 +105,14 @@ def in_channels_last(network: nn.Module, inputs: Tensor) -> nn.Module:
     return network
 
 
-def score_width(network: nn.Module, inputs: Tensor, device: torch.device) -> int:
-    """C, the number of scores that the network gives for each of these inputs.
+def scores_of_trial(network: nn.Module, inputs: Tensor, device: torch.device) -> Tensor:
+    """Scores ``(B, C)`` of a few inputs that the network is tried on.
 
     Raises:
         ValueError: if it cannot take them, or gives no scores.
     """
     try:
-        return scores_over(network, [inputs], device=device).shape[1]
+        return scores_over(network, [inputs], device=device)
     except (RuntimeError, TypeError) as error:
         kind, shape = str(inputs.dtype).removeprefix("torch."), tuple(inputs.shape)
         raise ValueError(f"the network cannot take inputs of {kind} {shape}: {str(error).splitlines()[0]}") from error

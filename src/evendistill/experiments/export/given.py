@@ -19,7 +19,7 @@ from evendistill.experiments.export.writing import CARD, ONNX, Asked, Exported, 
 from evendistill.maths.metrics import check_labels
 from evendistill.models.average import AverageOfScores
 from evendistill.models.conditioned import Conditioned
-from evendistill.models.inference import score_width
+from evendistill.models.inference import scores_of_trial
 from evendistill.storage.tensors import tensor_bytes
 from evendistill.training.evaluation import evaluate, scores_of
 from evendistill.training.evidence import evidence
@@ -60,7 +60,7 @@ def export(
     model, held_out = _plain(network), as_examples(examples)
     first = next(in_order(held_out, 2))
     first = first.repeat(2, *[1] * (first.ndim - 1))[:2].contiguous()
-    names = _names(class_names, score_width(model, first, CPU))
+    names = _names(class_names, scores_of_trial(model, first, CPU).shape[1])
     check_labels(held_out.labels, len(held_out), len(names))
     found = evidence(evaluate(scores_of(model, held_out), held_out.labels))
     models = {WEIGHTS: tensor_bytes(model.state_dict()), ONNX: onnx_bytes(model, first, class_names=names)}

@@ -34,17 +34,11 @@ def answer(table: Table) -> str:
 def _title(table: Table) -> str:
     chosen = table.selected
     if chosen is None:
-        return _without_choice(table)
+        return "It all fits together" if table.is_smoke else "No student to ship"
     if chosen.validation.robust.mean == 0:
         return f"No student to ship yet: the {chosen.title} comes nearest"
     among = "Of the distilled students, ship" if table.rivals else "Ship"
     return f"{among} the {chosen.title}"
-
-
-def _without_choice(table: Table) -> str:
-    if not table.is_smoke:
-        return "No student to ship"
-    return "It does not fit together" if table.softmaxes else "It all fits together"
 
 
 def who(table: Table) -> list[str]:

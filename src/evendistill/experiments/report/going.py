@@ -1,7 +1,8 @@
 """What a terminal shows of a sweep before, while and after it goes on."""
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -16,7 +17,8 @@ from evendistill.experiments.processes import cores
 from evendistill.experiments.sweep import Sweep
 from evendistill.storage.owners import owner_of
 
-EVERY = 2.0  # seconds between two looks at the runs
+EVERY = 2.0  # seconds between two looks at the runs, on a terminal
+EVERY_LINE = 30.0  # seconds between two lines elsewhere: a file should not grow long
 
 
 def plan(recipe: Path, runs: Path, *, timed: bool = False, jobs: int | None = None) -> dict[str, Any]:
@@ -69,35 +71,57 @@ def print_failures(sweep: Sweep, failed: list[Outcome]) -> None:
 
 @contextmanager
 def progress(sweep: Sweep) -> Iterator[None]:
-    """Say how far a sweep is, on standard error: a bar on a terminal, fed by the steps of runs; a line elsewhere.
+    """Say how far a sweep is, on standard error: a bar on a terminal, fed by the steps of runs; lines elsewhere.
 
-    Only its own thread looks at the runs, every other second, so that a sweep of many hands them out no more slowly.
+    Only its own thread looks at the runs, now and then, so that a sweep of many hands them out no more slowly.
     """
     count, missing = len(sweep.needed), sweep.missing()
     typer.echo(f"{count} runs, {count - len(missing)} finished already, {len(missing)} to train", err=True)
-    if not missing or not sys.stderr.isatty():
+    if not missing:
         yield
         return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    waiting, over = [sweep.runs / spec.folder_name for spec in missing.values()], Event()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("training", total=len(missing))
-
-        def look() -> None:
-            left = waiting
-            while not over.wait(EVERY):
-                left = [folder for folder in left if not (folder / "DONE").is_file()]
-                bar.update(task, completed=len(waiting) - len(left) + sum(map(begun, left)))
-
-        looking = Thread(target=look, daemon=True)
+    folders = [sweep.runs / spec.folder_name for spec in missing.values()]
+    with _told_in_bar(len(folders)) if sys.stderr.isatty() else _told_in_lines(len(folders)) as (every, tell):
+        over = Event()
+        looking = Thread(target=_look, args=(folders, over, every, tell), daemon=True)
         looking.start()
         try:
             yield
         finally:
             over.set()
             looking.join()
+
+
+Tell = Callable[[int, float], object]
+"""What is done with how many runs are finished, and with the sum of what the others have trained of themselves."""
+
+
+def _look(folders: list[Path], over: Event, every: float, tell: Tell) -> None:
+    left = folders
+    while not over.wait(every):
+        left = [folder for folder in left if not (folder / "DONE").is_file()]
+        tell(len(folders) - len(left), sum(map(begun, left)))
+
+
+@contextmanager
+def _told_in_bar(total: int) -> Iterator[tuple[float, Tell]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("training", total=total)
+        yield EVERY, lambda finished, parts: bar.update(task, completed=finished + parts)
+
+
+@contextmanager
+def _told_in_lines(total: int) -> Iterator[tuple[float, Tell]]:
+    start = time.monotonic()
+
+    def tell(finished: int, parts: float) -> None:
+        done, minutes = (finished + parts) / total, (time.monotonic() - start) / 60
+        typer.echo(f"{finished} of {total} trained, {done:.0%} of the work, {minutes:.1f} minutes", err=True)
+
+    yield EVERY_LINE, tell
 
 
 def begun(folder: Path) -> float:

@@ -13,13 +13,21 @@ def grid_of(table: Table) -> tuple[list[str], list[tuple[str, list[Row | None]]]
     Teachers stand across, as in the paper; if they are more than fit there, they stand down.
     """
     teachers = list(dict.fromkeys(row.teacher for row in table.rows))
-    titles = list(dict.fromkeys(row.student_title for row in table.rows))
-    at = {(row.teacher, row.student_title): row for row in table.rows}
+    named = {row.student_title for row in table.rows}
+    taught_first = sorted(table.rows, key=lambda row: row.teacher == "none")
+    titles = list(dict.fromkeys(_line(row, named) for row in taught_first))
+    at = {(row.teacher, _line(row, named)): row for row in table.rows}
     if len(teachers) > max(MOST_ACROSS, len(titles)):
         lines = [(teacher_title(teacher), [at.get((teacher, title)) for title in titles]) for teacher in teachers]
         return ["teacher", *("alone" if title == "none" else f"{title} student" for title in titles)], lines
     lines = [(title, [at.get((teacher, title)) for teacher in teachers]) for title in titles]
     return ["student", *map(teacher_title, teachers)], lines
+
+
+def _line(row: Row, named: set[str]) -> str:
+    """The line of an entry: true labels move the multipliers of a student without a teacher, too."""
+    true_labelled = f"{row.student}, true-labelled"
+    return true_labelled if row.teacher == "none" and true_labelled in named else row.student_title
 
 
 def teacher_title(name: str) -> str:

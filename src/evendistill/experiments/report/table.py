@@ -9,7 +9,7 @@ from evendistill.experiments.cells import Cell
 from evendistill.experiments.derive import is_smoke
 from evendistill.experiments.frontier import pareto_front
 from evendistill.experiments.report.titles import title_of
-from evendistill.experiments.results import Found, has_probabilities, interval_of, judged, read_split, summarise
+from evendistill.experiments.results import Found, interval_of, judged, read_split, summarise
 from evendistill.experiments.rules import Rule
 from evendistill.experiments.selection import NothingSelected, best_of_each_group, on_validation, rivals, select
 from evendistill.experiments.sweep import Sweep
@@ -88,7 +88,6 @@ class Table:
         interval: of the least test recall of the student to ship, which is one run; None where there is none.
         matched: whether each student learns from the teacher of its own seed.
         is_smoke: whether it is a trial of seconds, whose numbers mean nothing.
-        softmaxes: of a trial, whose networks end in a softmax: "teacher", "student".
         diagnose: the command that ranks its teachers.
     """
 
@@ -108,7 +107,6 @@ class Table:
     rivals: tuple[Row, ...] = ()
     epochs: int = 0
     is_smoke: bool = False
-    softmaxes: tuple[str, ...] = ()
     diagnose: str = "evendistill diagnose RECIPE"
 
     @property
@@ -146,7 +144,7 @@ def make_table(sweep: Sweep) -> Table:
         chosen = select(sweep.cells, validation, grid.selection)
     except NothingSelected as error:
         why_not = str(error)
-    if is_trial := is_smoke(grid):  # what was chosen on noise is nobody's to ship
+    if is_smoke(grid):  # what was chosen on noise is nobody's to ship
         chosen = None
 
     def row(position: int) -> Row:
@@ -172,20 +170,13 @@ def make_table(sweep: Sweep) -> Table:
         published=grid.published,
         why_not=why_not,
         rivals=() if chosen is None else tuple(map(row, before)),
-        is_smoke=is_trial,
-        softmaxes=_softmaxes(sweep) if is_trial else (),
+        is_smoke=is_smoke(grid),
         epochs=sweep.epochs(),
         diagnose=shlex.join(["evendistill", "diagnose", str(sweep.recipe), "--out", str(sweep.runs)]),
         interval=None
         if chosen is None
         else interval_of(judged(read_split(sweep.cells[chosen].runs[0], sweep.runs, "test"))),
     )
-
-
-def _softmaxes(sweep: Sweep) -> tuple[str, ...]:
-    """Whose scores are probabilities."""
-    found = [cell for cell in sweep.cells if any(has_probabilities(run, sweep.runs) for run in cell.runs)]
-    return tuple(sorted({"teacher" if cell.student is None else "student" for cell in found}, reverse=True))
 
 
 def _efficient_within_methods(rows: list[Row]) -> tuple[Row, ...]:
@@ -224,8 +215,7 @@ def to_ship(table: Table) -> str:
     """Which run to ship."""
     chosen = table.selected
     if table.is_smoke:
-        first = "drop the softmax first, then " if table.softmaxes else ""
-        return f"To train it in earnest, {first}run the recipe without --smoke."
+        return "To train it in earnest, run the recipe without --smoke."
     if chosen is None or chosen.cell.listening is None:
         return "There is no student to ship."
     if chosen.validation.robust.mean == 0:

@@ -7,12 +7,6 @@ from evendistill.experiments.results import Estimate, Found
 
 def verdict(table: Table) -> str:
     """A few sentences about a table: the choice, what it gained and paid, and how far to trust it."""
-    if table.softmaxes:
-        whose = " and ".join(f"the {role}'s network" for role in table.softmaxes)
-        return (
-            f"It runs, but it does not fit together: the scores of {whose} are probabilities, and training wants raw "
-            "scores (logits); drop the softmax at the end."
-        )
     if table.is_smoke:
         return (
             f"It all fits together: {len(table.rows) + len(table.baselines)} combinations went from the data to this "
