@@ -113,6 +113,20 @@ def test_one_network_of_a_frontier_can_be_exported(tmp_path):
     ed.export(result.at(0.5), HELD_OUT, to=tmp_path / "shipped")
 
 
+def test_a_frontier_member_with_biases_that_its_network_was_made_without_is_read_back(tmp_path):
+    def made():
+        before = nn.Unflatten(1, (1, 5)), nn.Conv1d(1, 4, 2, bias=False), nn.ReLU(), nn.Flatten()
+        return nn.Sequential(*before, nn.Linear(16, 3, bias=False))
+
+    objective = ed.FrontierObjective((0, 1), by="film")
+    recipe = ed.Recipe(epochs=2, batch_size=10, update_every=1, learning_rate=0.1)
+    member = ed.train(made(), DATA, HELD_OUT, objective=objective, recipe=recipe, progress=False).at(0.5)
+    assert [member.get_parameter(name).any() for name in ("1.bias", "4.bias")] == [True, True]
+    done = ed.export(member, HELD_OUT, to=tmp_path / "shipped")
+    with torch.no_grad():
+        torch.testing.assert_close(load_exported(done.folder, network=made())(HELD_OUT[0]), member(HELD_OUT[0]))
+
+
 def test_files_that_disagree_are_not_left_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "onnx_scores", lambda path, inputs: torch.cat([each[:, :3] for each in inputs]))
     with pytest.raises(DisagreementError):

@@ -1,6 +1,5 @@
 """What the numbers say in words, and what they do not."""
 
-
 import pytest
 
 from evendistill.experiments.derive import SMOKE_TRAINING

@@ -20,7 +20,6 @@ from evendistill.experiments.spec import (
 )
 from evendistill.maths.simplex import are_probabilities
 from evendistill.models.average import MeanOfProbabilities
-from evendistill.models.conditioned import Conditioned
 from evendistill.models.convnet import convnet
 from evendistill.models.inference import in_channels_last, scores_of_trial
 from evendistill.models.mlp import mlp
@@ -84,8 +83,7 @@ def _of_its_shape(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
     if spec.mend is None:
         return network_to_train(spec, data)
     if isinstance(spec.mend, AtSpec) and not spec.mend.by_costs:
-        together = network_to_train(spec.trained, data)
-        return together.at(spec.mend.alpha) if isinstance(together, Conditioned) else together
+        return fresh_network(spec.trained, data)
     members = [finished_network(each, data, runs) for each in spec.inputs]
     match spec.mend:
         case MeanSpec():

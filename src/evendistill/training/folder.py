@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from evendistill.models.average import AverageOfScores
+from evendistill.models.biases import with_biases
 from evendistill.storage.files import digest, json_bytes, read_json, write_bytes
 from evendistill.storage.intact import DamagedError, damage
 from evendistill.storage.lease import Lease, held
@@ -227,7 +228,7 @@ def _filled(network: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
     averaged = {name.split(".")[1] for name in tensors if name.startswith("networks.")}
     if averaged and not any(name.startswith("networks.") for name in network.state_dict()):
         network = AverageOfScores(network, [network.state_dict()] * len(averaged))
-    network.load_state_dict(tensors)
+    with_biases(network, tensors).load_state_dict(tensors)
     return network.eval()
 
 

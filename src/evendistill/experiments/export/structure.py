@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from evendistill.experiments.networks import made
 from evendistill.experiments.spec import NetworkSpec, RunSpec
 from evendistill.models.average import AverageOfScores, MeanOfProbabilities
+from evendistill.models.biases import with_biases
 from evendistill.models.rescaled import Rescaled
 
 NETWORKS: TypeAdapter[NetworkSpec] = TypeAdapter(NetworkSpec)
@@ -58,19 +58,13 @@ def put_together(told: Any, classes: int, shape: tuple[int, ...], other: Callabl
 
 
 def filled(network: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
-    """The network with these weights, in eval mode; a last layer that had no bias got one with its shift.
+    """The network with these weights, in eval mode.
 
     Raises:
         ValueError: if they do not fit.
     """
-    for name, tensor in tensors.items():
-        owner, _, kind = name.rpartition(".")
-        if kind == "bias" and name not in network.state_dict():
-            layer = dict(network.named_modules()).get(owner)
-            if isinstance(layer, nn.Linear):
-                layer.bias = nn.Parameter(torch.zeros_like(tensor))
     try:
-        network.load_state_dict(tensors)
+        with_biases(network, tensors).load_state_dict(tensors)
     except RuntimeError as error:
         what = str(error).splitlines()[-1].strip()[:MOST_LETTERS]
         raise ValueError(f"the weights do not fit the network: {what}") from None
