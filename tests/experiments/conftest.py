@@ -1,5 +1,7 @@
-"""Recipes and finished run folders made by hand, so that nothing is trained here."""
+"""Recipes and run folders made by hand, so that nothing is trained here, and a process that holds a folder."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,54 @@ def finished_sweep(write_recipe, tmp_path):
 def finish_run(tmp_path):
     """Write one finished run into the folder ``runs``."""
     return lambda spec, validation, test: finish(spec, tmp_path / "runs", validation=validation, test=test)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """The folder of all runs."""
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def make(runs):
+    """Write the folder of a run, with further files."""
+
+    def made(name, **files):
+        folder = runs / name
+        folder.mkdir(parents=True)
+        for file, content in {"spec.json": "{}", **files}.items():
+            (folder / file.replace("_", ".")).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return folder
+
+    return made
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from evendistill.storage.lease import held
+with held(Path(sys.argv[1])) as lease:
+    lease.tell(2, 10)
+    time.sleep(0.05)
+    lease.tell(4, 10)
+    lease.beat()
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def hold():
+    """Let another process hold a folder, until it is killed."""
+    holders = []
+
+    def held_there(folder):
+        command = [sys.executable, "-c", HOLDER, str(folder)]
+        holders.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert holders[-1].stdout.readline() == "held\n"
+        return holders[-1]
+
+    yield held_there
+    for holder in holders:
+        holder.kill()
+        holder.communicate()

@@ -16,25 +16,6 @@ FAR = json.dumps({"host": "far", "boot": "another", "pid": 7})
 
 
 @pytest.fixture
-def runs(tmp_path):
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def make(runs):
-    """Write the folder of a run, with further files."""
-
-    def made(name, **files):
-        folder = runs / name
-        folder.mkdir(parents=True)
-        for file, content in {"spec.json": "{}", **files}.items():
-            (folder / file.replace("_", ".")).write_text(content)
-        return folder
-
-    return made
-
-
-@pytest.fixture
 def mixed(make):
     """A folder of runs with one of everything."""
     make("1-done", DONE="{}", model_safetensors="weights", **{LOCK: ""})

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -13,52 +12,8 @@ from evendistill.experiments.cleaning import Removable, removable, remove
 from evendistill.storage.lease import held
 from evendistill.storage.owners import LEASE, LOCK, boot
 
-HOLDER = """
-import sys, time
-from pathlib import Path
-from evendistill.storage.lease import held
-with held(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
 DEAD = json.dumps({"host": "here", "boot": boot(), "pid": 7})
 FAR = json.dumps({"host": "far", "boot": "another", "pid": 7})
-
-
-@pytest.fixture
-def runs(tmp_path):
-    return tmp_path / "runs"
-
-
-@pytest.fixture
-def make(runs):
-    """Write the folder of a run, with further files."""
-
-    def made(name, **files):
-        folder = runs / name
-        folder.mkdir(parents=True)
-        for file, content in {"spec.json": "{}", **files}.items():
-            (folder / file.replace("_", ".")).write_text(content)
-        return folder
-
-    return made
-
-
-@pytest.fixture
-def hold():
-    """Let another process hold a folder, until it is killed."""
-    holders = []
-
-    def held_there(folder):
-        command = [sys.executable, "-c", HOLDER, str(folder)]
-        holders.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        assert holders[-1].stdout.readline() == "held\n"
-        return holders[-1]
-
-    yield held_there
-    for holder in holders:
-        holder.kill()
-        holder.communicate()
 
 
 @pytest.fixture

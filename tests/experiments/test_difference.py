@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evendistill.experiments.report.difference import ALIKE, Difference, newcombe_interval
+from evendistill.experiments.report.difference import ALIKE, Difference
+from evendistill.maths.shares import newcombe_interval
 
 shares = st.floats(0, 1)
 

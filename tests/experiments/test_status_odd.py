@@ -5,20 +5,6 @@ import pytest
 from evendistill.experiments.status import read_status
 
 
-@pytest.fixture
-def make(tmp_path):
-    """Write the folder of a run, with further files."""
-
-    def made(name, **files):
-        folder = tmp_path / name
-        folder.mkdir(parents=True)
-        for file, content in {"spec.json": "{}", **files}.items():
-            (folder / file).write_text(content)
-        return folder
-
-    return made
-
-
 def states(runs, expected=()):
     return [(entry.state, entry.folder.name) for entry in read_status(runs, expected)]
 
@@ -37,21 +23,21 @@ FILES = (
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_folder_in_the_place_of_a_file_concerns_its_own_run_alone(make, tmp_path, name):
+def test_a_folder_in_the_place_of_a_file_concerns_its_own_run_alone(make, runs, name):
     folder = make("a-odd")
     (folder / name).unlink(missing_ok=True)
     (folder / name).mkdir()
     make("b-cut")
-    (failed, cut) = read_status(tmp_path)
+    (failed, cut) = read_status(runs)
     assert (failed.state, failed.folder, cut.state) == ("failed", folder, "cut off")
     assert failed.note == f"{name} is a folder in the place of a file; move it away, and the same command goes on"
 
 
-def test_an_expected_run_whose_folder_is_a_link_or_a_file_does_not_wait(make, tmp_path):
-    runs = make("runs/a-one", DONE="{}").parent
-    (runs / "b-linked").symlink_to(make("elsewhere"))
-    (runs / "c-dangling").symlink_to(tmp_path / "nowhere")
-    (runs / "d-moved").symlink_to(make("finished", DONE="{}"))
+def test_an_expected_run_whose_folder_is_a_link_or_a_file_does_not_wait(make, runs):
+    make("a-one", DONE="{}")
+    (runs / "b-linked").symlink_to(make("../elsewhere"))
+    (runs / "c-dangling").symlink_to(runs / "nowhere")
+    (runs / "d-moved").symlink_to(make("../finished", DONE="{}"))
     (runs / "e-file").write_text("")
     found = {
         entry.folder.name: (entry.state, entry.note)
@@ -69,11 +55,11 @@ def test_an_expected_run_whose_folder_is_a_link_or_a_file_does_not_wait(make, tm
 
 
 @pytest.mark.parametrize("spec", [None, "", "{", '{"seed": 2}'], ids=["lost", "empty", "cut", "another"])
-def test_finished_is_what_has_its_mark_whatever_its_spec_says(make, tmp_path, spec):
+def test_finished_is_what_has_its_mark_whatever_its_spec_says(make, runs, spec):
     folder = make("0123456789ab-one", DONE="{}", **({} if spec is None else {"spec.json": spec}))
     if spec is None:
         (folder / "spec.json").unlink()
-    assert states(tmp_path, [folder.name]) == [("finished", folder.name)]
+    assert states(runs, [folder.name]) == [("finished", folder.name)]
 
 
 def test_what_others_keep_beside_the_runs_is_no_run_for_having_something_called_done(tmp_path):

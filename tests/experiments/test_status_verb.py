@@ -13,20 +13,6 @@ from evendistill.experiments.sweep import Sweep
 from evendistill.experiments.verbs import derived
 
 
-@pytest.fixture
-def make(tmp_path):
-    """Write the folder of a run, with further files."""
-
-    def made(name, **files):
-        folder = tmp_path / name
-        folder.mkdir(parents=True)
-        for file, content in {"spec.json": "{}", **files}.items():
-            (folder / file).write_text(content)
-        return folder
-
-    return made
-
-
 def evendistill(*words):
     command = [sys.executable, "-m", "evendistill", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -43,8 +29,8 @@ def test_a_missing_folder_is_refused_in_one_line(tmp_path):
 def test_json_has_runs_counts_and_bytes_with_absolute_folders(make, tmp_path, write_recipe, plain):
     sweep = Sweep.read(write_recipe(plain), tmp_path / "runs")
     first, second, *waiting = (spec.folder_name for spec in sweep.needed.values())
-    make(f"runs/{first}", DONE="{}")
-    make(f"runs/{second}", FAILED='{"error": "x"}')
+    make(first, DONE="{}")
+    make(second, FAILED='{"error": "x"}')
     (tmp_path / "runs" / "recipes").mkdir()
     shutil.copy(sweep.recipe, tmp_path / "runs" / "recipes" / "small.yaml")
     command = [sys.executable, "-m", "evendistill", "status", "runs", "--json"]
@@ -108,16 +94,14 @@ def test_a_recipe_that_nobody_may_read_is_no_harm(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_recipes_are_expanded_only_if_some_are_kept_and_torch_is_never_imported(
-    make, tmp_path, write_recipe, plain, keeps
-):
+def test_recipes_are_expanded_only_if_some_are_kept_and_torch_is_never_imported(make, runs, write_recipe, plain, keeps):
     make("a-one", DONE="{}")
     make("b-two", FAILED="{}")
     if keeps:
-        (tmp_path / "recipes").mkdir()
-        shutil.copy(write_recipe(plain), tmp_path / "recipes")
+        (runs / "recipes").mkdir()
+        shutil.copy(write_recipe(plain), runs / "recipes")
     code = "import sys\nsys.argv = ['evendistill', 'status', sys.argv[1]]\nimport evendistill.cli as c\n"
     code += "try:\n    c.main()\nexcept SystemExit as end:\n    code = end.code\n"
     code += "print(code, *(name in sys.modules for name in ('torch', 'evendistill.experiments.sweep')))"
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code, runs], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == f"0 False {keeps}"

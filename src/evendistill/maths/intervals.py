@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from evendistill.maths.quantiles import two_sided_quantile
+from evendistill.maths.shares import wilson_ends
 
 
 def wilson_interval(correct: Tensor, total: Tensor, *, level: float = 0.95) -> tuple[Tensor, Tensor]:
@@ -31,10 +32,8 @@ def wilson_interval(correct: Tensor, total: Tensor, *, level: float = 0.95) -> t
     z = two_sided_quantile(level)
     trials = total.double().masked_fill(total == 0, torch.nan)
     share = correct / trials
-    centre = share + z**2 / (2 * trials)
-    spread = z * (share * (1 - share) / trials + z**2 / (4 * trials**2)).sqrt()
-    scale = 1 + z**2 / trials
-    return ((centre - spread) / scale).clamp_min(0), ((centre + spread) / scale).clamp_max(1)
+    lower, upper = wilson_ends(share, trials, z)
+    return lower.clamp_min(0), upper.clamp_max(1)
 
 
 def paired_interval(gained: Tensor, lost: Tensor, count: Tensor, *, level: float = 0.95) -> tuple[Tensor, Tensor]:

@@ -41,7 +41,7 @@ class FrontierObjective:
 
     def __post_init__(self) -> None:
         try:
-            object.__setattr__(self, "alphas", tuple(float(alpha + 0) for alpha in self.alphas))
+            object.__setattr__(self, "alphas", tuple(float(alpha + 0) for alpha in self.alphas))  # text has no sum
         except (TypeError, ValueError):
             raise ValueError(f"alphas must be numbers that rise, such as (0, 0.5, 1), got {self.alphas!r}") from None
         if not self.alphas or any(one >= next_one for one, next_one in zip(self.alphas, self.alphas[1:], strict=False)):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from evendistill.maths.quantiles import student_t_quantile, two_sided_quantile
+from evendistill.maths.quantiles import student_t_quantile
+from evendistill.maths.shares import newcombe_interval
 
 LEVEL = 0.95
 BRACKETS = f"{100 * LEVEL:g} % Student-t interval over seeds"
@@ -45,7 +46,7 @@ class Difference:
         """
         apart = [one - other for one, other in zip(ours, theirs, strict=True)]
         mean, shares = statistics.fmean(apart), (statistics.fmean(ours), statistics.fmean(theirs))
-        over_examples = newcombe_interval(*shares, examples) if examples else (math.nan, math.nan)
+        over_examples = newcombe_interval(*shares, examples, level=LEVEL) if examples else (math.nan, math.nan)
         if len(apart) < 2:
             return cls(mean, math.nan, math.nan, *over_examples)
         spread = statistics.stdev(apart)
@@ -76,43 +77,9 @@ class Difference:
         return f"{points(self.mean)} ({within})"
 
 
-def newcombe_interval(ours: float, theirs: float, examples: int) -> tuple[float, float]:
-    r"""Interval of the difference of two shares of ``examples`` each, from the Wilson interval (l, u) of either.
-
-    .. math:: \hat p - \hat q - \sqrt{(\hat p - l_p)^2 + (u_q - \hat q)^2}, \quad
-              \hat p - \hat q + \sqrt{(u_p - \hat p)^2 + (\hat q - l_q)^2}
-
-    It takes the two for samples apart. Two networks err together on hard examples, so on the same examples it is too
-    wide rather than too narrow; which examples those are need not be known.
-
-    Source: Newcombe 1998, method 10.
-
-    Args:
-        ours: p, in [0, 1].
-        theirs: q.
-        examples: at least 1.
-
-    Example:
-        >>> lower, upper = newcombe_interval(56 / 70, 48 / 70, 70)
-        >>> round(lower, 4), round(upper, 4)
-        (-0.0308, 0.2535)
-    """
-    (low, high), (other_low, other_high) = _wilson(ours, examples), _wilson(theirs, examples)
-    apart = ours - theirs
-    return apart - math.hypot(ours - low, other_high - theirs), apart + math.hypot(high - ours, theirs - other_low)
-
-
 def points(share: float) -> str:
     """With its sign; nothing is never minus nothing."""
     return f"{round(100 * share, 1) + 0.0:+.1f}"
-
-
-def _wilson(share: float, count: int) -> tuple[float, float]:
-    z = two_sided_quantile(LEVEL)
-    centre = share + z**2 / (2 * count)
-    spread = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    scale = 1 + z**2 / count
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def _drawn_anew(ours: float, theirs: float, count: int) -> float:
