@@ -1,5 +1,6 @@
 """Files are whole or not there, and equal values give equal bytes."""
 
+import errno
 import hashlib
 import math
 import os
@@ -63,6 +64,16 @@ def test_the_new_file_is_whole_and_on_disk_before_it_takes_the_place_of_the_old(
     monkeypatch.setattr(os, "replace", replace)
     write_bytes(tmp_path / "file", b"newer")
     assert calls == [("fsync", 5), ("replace", b"newer")]
+
+
+def test_a_full_disk_is_told_with_the_file_that_did_not_fit(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # which names no file
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_bytes(tmp_path / "file", b"new")
+    assert caught.value.filename == str(tmp_path / "file")
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):

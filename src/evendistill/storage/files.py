@@ -24,8 +24,8 @@ def write_bytes(path: Path, payload: bytes) -> None:
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == str(temporary):
-            error.filename = str(path)  # nobody knows the other name
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # nobody knows the other name, and a full disk gives none
         raise
 
 
