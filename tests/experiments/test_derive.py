@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from evendistill.experiments.beginning import machine
 from evendistill.experiments.derive import on_data, smoke, write_recipe
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.recipe import read_recipe
@@ -69,7 +70,7 @@ def tried(path):
 @pytest.mark.filterwarnings("ignore:absent from validation")  # a sharp teacher after three steps knows one class
 @pytest.mark.parametrize("path", [tried(path) for path in RECIPES])
 def test_every_recipe_can_be_tried_in_seconds(path, tmp_path):
-    written = write_recipe(smoke(read_recipe(path)), tmp_path / "recipe.yaml")
+    written = write_recipe(smoke(read_recipe(path), bf16=machine.has_fast_bf16()), tmp_path / "recipe.yaml")
     sweep = Sweep.read(written, tmp_path / "runs")
     outcomes = sweep.train(How(jobs=1, pack=2))
     assert [outcome.error for outcome in outcomes] == [None] * len(sweep.needed)
@@ -96,7 +97,8 @@ def test_a_trial_keeps_what_could_break(tmp_path):
     assert tried.students.network == grid.students.network
     assert tried.students.validation_labels == grid.students.validation_labels
     assert tried.view == grid.view
-    assert tried.training.precision == grid.training.precision
+    assert tried.training.precision == grid.training.precision == "bf16"
+    assert smoke(grid, bf16=False).training.precision == "fp32"
     assert tried.data.source.startswith("made-up")
     assert tried.name == "cifar10-lt-56-to-32-smoke"
 

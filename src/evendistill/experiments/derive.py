@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,19 @@ def on_data(grid: GridSpec, source: str) -> GridSpec:
     return grid.model_copy(update={"data": grid.data.model_copy(update={"source": source})})
 
 
-def smoke(grid: GridSpec, images: str = SMOKE_IMAGES) -> GridSpec:
+def smoke(grid: GridSpec, images: str = SMOKE_IMAGES, *, bf16: bool = True) -> GridSpec:
     """The same recipe for a trial of seconds: made-up images, one epoch, one seed, few combinations.
 
     Of objectives and baselines the first and the last are tried, of temperatures the first; the learning rate is
     constant, the imbalance at most 8, and the best robust metric is selected: made-up images reach no floor. Networks,
     view, precision and label modes are the recipe's own, so that what would break later breaks now.
+
+    Args:
+        grid: the recipe.
+        images: the source of its data.
+        bf16: whether bfloat16 is fast here; where it is not, the trial is in float32, or it would take minutes.
     """
+    short = partial(_short, bf16=bf16)
     view = grid.view and _small_view(grid.view)
     data = DataSpec(source="digits" if grid.data.source == "digits" else images)
     if grid.data.imbalance is not None:
@@ -45,9 +53,9 @@ def smoke(grid: GridSpec, images: str = SMOKE_IMAGES) -> GridSpec:
         name=f"{grid.name[: MOST_LETTERS - len(SMOKE)]}{SMOKE}",
         data=data,
         view=view,
-        training=_short(grid.training),
-        teachers=_few_teachers(grid.teachers),
-        students=grid.students and _few_students(grid.students),
+        training=short(grid.training),
+        teachers=_few_teachers(grid.teachers, short),
+        students=grid.students and _few_students(grid.students, short),
         seeds=grid.seeds[:1],
         teacher_seed="matched",
         robust_k=min(grid.robust_k, 10),
@@ -158,24 +166,26 @@ def _small_view(view: ViewSpec) -> ViewSpec:
     return view.model_copy(update={"crop": None, "resize": resize})
 
 
-def _short(training: Recipe) -> Recipe:
+def _short(training: Recipe, *, bf16: bool) -> Recipe:
     told: dict[str, Any] = vars(training) | SMOKE_TRAINING | {"compile": False, "processes": 1}
     if told["schedule"] == "step":
         told["schedule"] = "constant"
+    if not bf16:
+        told["precision"] = "fp32"
     return Recipe(**told)
 
 
-def _few_teachers(teachers: TeachersSpec) -> TeachersSpec:
-    training = teachers.training and _short(teachers.training)
+def _few_teachers(teachers: TeachersSpec, short: Callable[[Recipe], Recipe]) -> TeachersSpec:
+    training = teachers.training and short(teachers.training)
     return teachers.model_copy(update={"objectives": _ends(teachers.objectives), "training": training})
 
 
-def _few_students(students: StudentsSpec) -> StudentsSpec:
+def _few_students(students: StudentsSpec, short: Callable[[Recipe], Recipe]) -> StudentsSpec:
     judging = students.validation_temperatures
     return students.model_copy(
         update={
             "objectives": _ends(students.objectives),
-            "training": students.training and _short(students.training),
+            "training": students.training and short(students.training),
             "temperatures": students.temperatures[:1],
             "validation_temperatures": judging and judging[:1],
         }

@@ -83,6 +83,7 @@ def joined(recipes: list[Path], out: Path, data: str | None, *, shared: bool = F
 def derived(recipe: Path, out: Path, data: str | None, *, smoke: bool = False, shared: bool = False) -> Path:
     """The recipe file to run: the one that was given, or one made from it, which is kept beside the runs."""
     from evendistill.experiments import derive
+    from evendistill.experiments.beginning import machine
     from evendistill.experiments.recipe import read_recipe
 
     if data is None and not smoke and not shared:
@@ -91,7 +92,9 @@ def derived(recipe: Path, out: Path, data: str | None, *, smoke: bool = False, s
     grid = read_recipe(recipe)
     grid = derive.on_data(grid, data) if data else grid
     grid = derive.shared(grid) if shared else grid
-    grid = derive.smoke(grid, derive.like(grid.data)) if smoke else grid
+    if smoke:
+        bf16 = machine.has_nvidia() or machine.has_fast_bf16()
+        grid = derive.smoke(grid, derive.like(grid.data), bf16=bf16)
     suffix = (derive.SHARED if shared else "") + (derive.SMOKE if smoke else "")
     return derive.write_recipe(grid, derive.place(recipe, out, suffix=suffix))
 
