@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests benchmarks tools
+unexport PYTHONDONTWRITEBYTECODE # the tests start some hundred processes, all of the same code
 
 .PHONY: demo test check cover fix slow bench mutate install clean
 

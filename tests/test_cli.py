@@ -71,12 +71,22 @@ def swept(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("words", ["report small.yaml --out runs", "select small.yaml --out runs", "status runs"])
-def test_verbs_that_read_need_no_torch(swept, words):
+def without_torch(words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     told = ["evendistill", *words.split()]
     hidden = f"import sys\nsys.modules['torch'] = None\nsys.argv = {told}\nimport evendistill.cli as c\nc.main()"
-    done = subprocess.run([sys.executable, "-c", hidden], cwd=swept, capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-c", hidden], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", ["report small.yaml --out runs", "select small.yaml --out runs", "status runs"])
+def test_verbs_that_read_need_no_torch(swept, words):
+    done = without_torch(words, swept)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_who_has_others_train_needs_no_torch_either(tmp_path):
+    (tmp_path / "small.yaml").write_text(RECIPE.replace("seeds: 2", "seeds: 1"))
+    done = without_torch("run small.yaml --out runs --jobs 1", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "6 runs, 0 finished already, 6 to train\n")
 
 
 def test_a_recipe_is_expanded_trained_and_reported(swept):

@@ -1,9 +1,10 @@
 """Images made up on the spot, so that a recipe can be tried where its data are not at hand."""
 
 import re
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORM = re.compile(r"made-up:(\d+)x(\d+)x(\d+)")
 TRAIN_PER_CLASS, TEST_PER_CLASS = 24, 12
@@ -15,7 +16,7 @@ def is_made_up(source: str) -> bool:
     return source.startswith("made-up")
 
 
-def made_up_images(source: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def made_up_images(source: str) -> "tuple[Tensor, Tensor, Tensor, Tensor]":
     """Noisy copies of one random colour pattern a class: easy to learn, and of no other worth.
 
     Args:
@@ -35,11 +36,13 @@ def made_up_images(source: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     classes, channels, side = (int(number) for number in form.groups())
     if classes < 2 or channels not in (1, 3) or side < 8:
         raise ValueError(f"made-up images need 2 classes, 1 or 3 channels and a side of 8 at least, got {source!r}")
+    import torch  # to ask whether images are made up needs none
+
     generator = torch.Generator().manual_seed(0)
     patterns = 255 * torch.rand(classes, channels, 4, 4, generator=generator)
     large = torch.nn.functional.interpolate(patterns, (side, side), mode="bilinear", align_corners=False)
 
-    def copies(count: int) -> tuple[Tensor, Tensor]:
+    def copies(count: int) -> "tuple[Tensor, Tensor]":
         labels = torch.arange(classes).repeat(count)
         noise = NOISE * torch.randn(len(labels), channels, side, side, generator=generator)
         return (large[labels] + noise).clamp_(0, 255).to(torch.uint8), labels

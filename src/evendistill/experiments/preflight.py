@@ -1,16 +1,15 @@
-"""Before anything is trained: are the data there, and does each network of the user's own give scores for them?"""
+"""Before anything is trained: are the data there, and does each network of the user's own give scores for them?
+
+Who trains in other processes needs no torch of their own, so it is imported only for what needs it.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import torch
-
 from evendistill.data.made_up import is_made_up
-from evendistill.data.sources import check_source
 from evendistill.data.split_names import is_known
 from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.spec import DataSpec, OwnSpec, RunSpec
-from evendistill.training import randomness
 
 if TYPE_CHECKING:
     from evendistill.data.datasets import Data
@@ -40,9 +39,12 @@ def check_before_training(missing: Iterable[RunSpec], data: "Data | None" = None
 
 
 def _try_networks(own: list[RunSpec], data: "Data | None") -> None:
-    from evendistill.experiments.networks import network_to_train  # what most recipes need not wait for
+    import torch
+
+    from evendistill.experiments.networks import network_to_train
     from evendistill.experiments.sources import seen
     from evendistill.models.own import imported
+    from evendistill.training import randomness
 
     for network in (each.network for each in own):
         if isinstance(network, OwnSpec):
@@ -57,6 +59,8 @@ def _check_there(data: DataSpec) -> None:
     other = [data.validation] if data.validation and "/" in data.validation and not is_known(data.validation) else []
     for source in (data.source, *other):
         if source != "digits" and not is_made_up(source):
+            from evendistill.data.sources import check_source
+
             check_source(source, group_column=data.group_column)
 
 

@@ -11,7 +11,6 @@ from evendistill.experiments.spec import RunSpec
 from evendistill.storage.files import json_bytes, read_json, write_bytes
 from evendistill.storage.intact import damage
 from evendistill.storage.obstacles import obstacle
-from evendistill.training.folder import RunFolder
 from evendistill.training.told import same_spec
 
 
@@ -33,6 +32,8 @@ def reopen_damaged(specs: Iterable[RunSpec], runs: Path) -> list[Path]:
         elif (what := obstacle(folder)) is not None:
             warnings.warn(f"{folder / name} is not what the run wrote, and is not made anew: {what}", stacklevel=2)
         else:
+            from evendistill.training.folder import RunFolder  # torch, for the rare case alone
+
             warnings.warn(f"{folder / name} is not what the run wrote; the run is trained anew", stacklevel=2)
             with contextlib.suppress(BlockingIOError):  # another sweep has seen it too, and is at it
                 RunFolder(folder).reopen(name)
