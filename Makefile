@@ -17,7 +17,7 @@ check: .venv/developing
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not gpu and not alone"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not gpu and not alone"
 	$(BIN)/pytest -m "alone and not slow and not gpu"
 
 cover: .venv/developing

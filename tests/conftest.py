@@ -10,6 +10,21 @@ settings.load_profile("house")
 torch.set_num_threads(1)
 
 
+LONGEST = (
+    "test_readme.py",
+    "test_benchmarks.py",
+    "test_cli.py",
+    "test_early_failures.py",
+    "test_guides.py",
+    "test_ranking.py",
+)
+"""Files that take minutes: begun last, one core would wait for them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)
