@@ -129,7 +129,7 @@ def main() -> None:
     task = Task(seen.train, None, seen.class_names, harness.CPU)
     found = []
     for depth in setting.depths:
-        for precision in harness.DTYPES:
+        for precision in harness.precisions(told):
             row = measure(task, setting, depth, precision, told.rounds)
             found.append(row)
             median = row["median operations per second"]

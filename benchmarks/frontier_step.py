@@ -84,7 +84,7 @@ def main() -> None:
     torch.set_num_threads(setting.threads)
     task = task_of(ed.load_data(told.data))
     found: list[dict[str, Any]] = []
-    for precision in harness.DTYPES:
+    for precision in harness.precisions(told):
         for moves, every in (("none", 100_000), (f"one in {setting.update_every} steps", setting.update_every)):
             seconds = harness.in_turns(contestants(task, setting, precision, every), told.rounds)
             over = harness.ratios(seconds, ONE)

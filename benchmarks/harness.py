@@ -50,6 +50,11 @@ def arguments(description: str | None, *, data: str | None = None) -> argparse.N
     return told
 
 
+def precisions(told: argparse.Namespace) -> list[str]:
+    """What to measure in; only float32 in a trial, which may run where bfloat16 is emulated, ten times as slow."""
+    return list(DTYPES)[:1] if told.smoke else list(DTYPES)
+
+
 def in_turns(contestants: Mapping[str, Callable[[], float]], rounds: int, *, warm_up: int = 0) -> Rounds:
     """What each contestant measures in each round; they take turns, so that a slow minute hits them all."""
     found: Rounds = {name: [] for name in contestants}

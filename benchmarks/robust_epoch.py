@@ -127,7 +127,7 @@ def main() -> None:
     found = []
     print("batch  precision  robust / standard  floor  measured floor  forward / training")
     for batch in setting.batches:
-        for precision in harness.DTYPES:
+        for precision in harness.precisions(told):
             row = compare(task, setting, batch, precision, told.rounds)
             found.append(row)
             print(

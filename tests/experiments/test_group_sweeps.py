@@ -16,7 +16,7 @@ from evendistill.storage.files import digest, json_bytes
 
 PLACES = ("land", "water")
 CROSSED = ["0, land", "1, land", "0, water", "1, water"]
-pytestmark = pytest.mark.filterwarnings("ignore:groups are words", "ignore:absent from validation")
+pytestmark = pytest.mark.filterwarnings("ignore:groups are words", "ignore:absent from ")
 
 
 def write_birds(path, shares=(0.35, 0.15, 0.1, 0.4)):

@@ -188,6 +188,15 @@ def test_what_may_have_made_a_loss_diverge_is_said(rate, data, weight, advice):
         ed.train(model, data, None, recipe=recipe, progress=False)
 
 
+def test_a_class_that_the_teacher_never_names_is_said_to_be_absent_from_what_it_says():
+    scores = ed.TeacherScores(*(torch.tensor([9.0, -99.0, 8.0]).repeat(len(y), 1) for _, y in (DATA, VALIDATION)))
+    told = {"objective": ed.Robust(), "temperature": 1.0, "recipe": ed.Recipe(epochs=1, batch_size=16, update_every=1)}
+    with pytest.warns(
+        UserWarning, match=r"^absent from what the teacher says of validation: class 1; its multiplier keeps its value$"
+    ):
+        ed.distill(scores, network(), DATA, VALIDATION, **told, validation_temperature=0.1, progress=False)
+
+
 def test_a_class_absent_from_validation_keeps_its_multiplier_and_is_named():
     held_out = (VALIDATION[0][VALIDATION[1] != 1], VALIDATION[1][VALIDATION[1] != 1])
     recipe = ed.Recipe(epochs=2, batch_size=16, update_every=1)

@@ -201,8 +201,9 @@ def _warn_of_absent(targets: Tensor, task: Task) -> None:
         mass = group_mass(targets, attributes, task.shape).flatten()
     absent = (mass == 0).nonzero().flatten().tolist()
     if absent:
+        where = "validation" if targets.ndim == 1 else "what the teacher says of validation"
+        unmeasured = " and its accuracy is not measured" if targets.ndim == 1 else ""
+        names = ", ".join(named(number, task.group_names) for number in absent)
         warnings.warn(
-            f"absent from validation: {task.kind} {', '.join(named(number, task.group_names) for number in absent)}; "
-            "its multiplier keeps its value and its accuracy is not measured",
-            stacklevel=4,
+            f"absent from {where}: {task.kind} {names}; its multiplier keeps its value{unmeasured}", stacklevel=4
         )
