@@ -99,7 +99,7 @@ def main() -> None:
         for name in ("all", "few"):  # as `run` leaves them: status counts by them
             kept(folder / f"{name}.yaml", read_recipe(folder / f"{name}.yaml"), runs)
         contestants = {
-            "start of Python and torch": lambda: seconds("evaluate", "--help"),
+            "start of the command line": lambda: seconds("evaluate", "--help"),
             "floor of reading": lambda: floor(runs),
             "status": lambda: seconds("status", runs),
             "status --json": lambda: seconds("status", runs, "--json"),
