@@ -71,14 +71,16 @@ def spearman(
 def _of_clusters(
     first: Tensor, second: Tensor, clusters: Tensor, replicates: int, generator: torch.Generator
 ) -> Tensor:
-    """Correlations ``(R,)`` where whole clusters are drawn; they may differ in size."""
+    """Correlations ``(R,)`` where whole clusters are drawn; they may differ in size, so may what is drawn."""
     members = [(clusters == each).nonzero().flatten() for each in clusters.unique()]
-    found = []
-    for _ in range(replicates):
-        drawn = torch.randint(len(members), (len(members),), generator=generator).tolist()
-        rows = torch.cat([members[number] for number in drawn])
-        found.append(_correlation(first[rows][None], second[rows][None]))
-    return torch.cat(found)
+    drawn = torch.randint(len(members), (replicates, len(members)), generator=generator)
+    lengths = torch.tensor([len(each) for each in members])[drawn].sum(dim=1)
+    found = first.new_empty(replicates)
+    for length in lengths.unique():  # all draws of one length at once
+        alike = lengths == length
+        rows = torch.stack([torch.cat([members[number] for number in each]) for each in drawn[alike].tolist()])
+        found[alike] = _correlation(first[rows], second[rows])
+    return found
 
 
 def _correlation(first: Tensor, second: Tensor) -> Tensor:
