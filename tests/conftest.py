@@ -1,8 +1,15 @@
 """Fixtures and settings that every test shares."""
 
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import settings
+
+from evendistill import cli
 
 # The first call into torch is slow, so a deadline would make a test flaky; derandomised, every run sees the same cases.
 settings.register_profile("house", deadline=None, derandomize=True, print_blob=True)
@@ -23,6 +30,26 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture
+def command_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """The command line in this process, in a folder: exit code, standard output and error."""
+
+    def call(folder: Path, *words: object) -> tuple[int, str, str]:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["evendistill", *map(str, words)])
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capfd.readouterr()
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return code, told.out, told.err
+
+    return call
 
 
 @pytest.fixture(autouse=True)

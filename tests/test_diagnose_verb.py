@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ import pytest
 import yaml
 from pyarrow import parquet
 
-from evendistill import cli
 from evendistill.distillation.predictors import NAMES
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.sweep import Sweep
@@ -53,19 +52,10 @@ def swept(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def diagnose(monkeypatch, capfd, swept):
-    """The verb in this process, in the folder of the recipes: exit code, standard output and error."""
-
-    def call(*words):
-        monkeypatch.chdir(swept)
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(sys, "argv", ["evendistill", "diagnose", *map(str, words)])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capfd.readouterr()
-
-    return call
+def diagnose(command_line, monkeypatch, swept):
+    """The verb in the folder of the recipes."""
+    monkeypatch.setenv("COLUMNS", "200")
+    return partial(command_line, swept, "diagnose")
 
 
 @pytest.fixture

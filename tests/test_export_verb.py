@@ -4,13 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
-import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
-from evendistill import cli
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.sweep import Sweep
 
@@ -50,18 +49,9 @@ def here(swept, tmp_path) -> Path:
 
 
 @pytest.fixture
-def evendistill(monkeypatch, capfd, here):
-    """The command line in this process, beside the runs: exit code, standard output and error."""
-
-    def call(*words):
-        monkeypatch.chdir(here)
-        monkeypatch.setattr(sys, "argv", ["evendistill", *map(str, words)])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capfd.readouterr()
-
-    return call
+def evendistill(command_line, here):
+    """The command line beside the runs."""
+    return partial(command_line, here)
 
 
 def run_of(here, words):

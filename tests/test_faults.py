@@ -6,12 +6,10 @@ import os
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import pytest
 
-from evendistill import cli
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.sweep import Sweep
 
@@ -81,18 +79,9 @@ def undisturbed(tmp_path_factory) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def evendistill(monkeypatch, capfd, tmp_path):
-    """The command line in this process: exit code and standard error."""
-
-    def call(*words):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["evendistill", *words])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, capfd.readouterr().err
-
-    return call
+def evendistill(command_line, tmp_path):
+    """The command line in an empty folder: exit code and standard error."""
+    return lambda *words: command_line(tmp_path, *words)[::2]
 
 
 @pytest.mark.parametrize(

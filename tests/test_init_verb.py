@@ -3,15 +3,12 @@
 import json
 import os
 import re
-import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from evendistill import cli
 from evendistill.data.datasets import load_data
 from evendistill.experiments.recipe import read_recipe
 
@@ -20,18 +17,9 @@ LINES = ("10 classes: 0, 1, 2, 3, 4 and 5 more", "8 x 8 pixels", "WARNING: valid
 
 
 @pytest.fixture
-def evendistill(monkeypatch, capfd, tmp_path):
-    """Any verb in this process, in an empty folder: exit code, standard output and error."""
-
-    def call(*words, cwd=tmp_path):
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["evendistill", *map(str, words)])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capfd.readouterr()
-
-    return call
+def evendistill(command_line, tmp_path):
+    """Any verb in this process, in an empty folder or another: exit code, standard output and error."""
+    return lambda *words, cwd=tmp_path: command_line(cwd, *words)
 
 
 @pytest.fixture

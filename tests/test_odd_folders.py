@@ -2,13 +2,11 @@
 
 import json
 import shutil
-import sys
 import warnings
 from pathlib import Path
 
 import pytest
 
-from evendistill import cli
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.sweep import Sweep
 
@@ -39,16 +37,12 @@ def there(swept, tmp_path) -> Path:
 
 
 @pytest.fixture
-def evendistill(monkeypatch, capfd, there):
-    """The command line in this process: exit code, standard output and error."""
+def evendistill(command_line, there):
+    """The command line in that folder; nothing that is warned of ends it."""
 
     def call(*words):
-        monkeypatch.chdir(there)
-        monkeypatch.setattr(sys, "argv", ["evendistill", *words])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-        with warnings.catch_warnings(action="always"), pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capfd.readouterr()
+        with warnings.catch_warnings(action="always"):
+            return command_line(there, *words)
 
     return call
 

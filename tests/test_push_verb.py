@@ -3,19 +3,17 @@
 import hashlib
 import json
 import sys
-import warnings
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from evendistill import cli
-
 FILES = ["README.md", "config.json", "model.onnx", "model.safetensors", "recipe.yaml"]
 
 
 @pytest.fixture
-def push(monkeypatch, capfd, tmp_path):
+def push(command_line, monkeypatch, tmp_path):
     """The verb in this process, beside an exported folder: exit code, standard output and error."""
     folder = tmp_path / "shipped"
     folder.mkdir()
@@ -26,15 +24,7 @@ def push(monkeypatch, capfd, tmp_path):
     (folder / "config.json").write_text(json.dumps({"evendistill": "0.1.0", "run": "1a2b", "files": files}))
     (folder / "README.md").write_text("edited by its owner")
     monkeypatch.chdir(tmp_path)
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["evendistill", "push", *map(str, words)])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capfd.readouterr()
-
-    return call
+    return partial(command_line, tmp_path, "push")
 
 
 def refused(done, *words):

@@ -4,7 +4,7 @@ import json
 import resource
 import subprocess
 import sys
-import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,19 +43,10 @@ def swept(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def evendistill(monkeypatch, capfd, swept):
-    """The command line in this process, in the folder of the recipes: exit code, standard output and error."""
-
-    def call(*words):
-        monkeypatch.chdir(swept)
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(sys, "argv", ["evendistill", *map(str, words)])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capfd.readouterr()
-
-    return call
+def evendistill(command_line, monkeypatch, swept):
+    """The command line in the folder of the recipes."""
+    monkeypatch.setenv("COLUMNS", "200")
+    return partial(command_line, swept)
 
 
 def as_json(done):

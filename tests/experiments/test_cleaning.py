@@ -2,12 +2,11 @@
 
 import json
 import os
-import sys
 import time
+from functools import partial
 
 import pytest
 
-from evendistill import cli
 from evendistill.experiments.cleaning import KINDS, OLD, removable
 from evendistill.storage.owners import LEASE, LOCK, boot
 
@@ -33,16 +32,9 @@ def age(folder, seconds=2 * OLD):
 
 
 @pytest.fixture
-def clean(monkeypatch, capfd, runs):
+def clean(command_line, runs, tmp_path):
     """The verb in this process: exit code, standard output and error."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["evendistill", "clean", str(runs), *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capfd.readouterr()
-
-    return call
+    return partial(command_line, tmp_path, "clean", runs)
 
 
 def tree(folder):

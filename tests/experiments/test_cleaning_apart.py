@@ -3,11 +3,10 @@
 import json
 import os
 import shutil
-import sys
+from functools import partial
 
 import pytest
 
-from evendistill import cli
 from evendistill.experiments.cleaning import Removable, removable, remove
 from evendistill.storage.lease import held
 from evendistill.storage.owners import LEASE, LOCK, boot
@@ -17,16 +16,9 @@ FAR = json.dumps({"host": "far", "boot": "another", "pid": 7})
 
 
 @pytest.fixture
-def clean(monkeypatch, capfd, runs):
+def clean(command_line, runs, tmp_path):
     """The verb in this process: exit code, standard output and error."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["evendistill", "clean", str(runs), *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capfd.readouterr()
-
-    return call
+    return partial(command_line, tmp_path, "clean", runs)
 
 
 def tree(folder):
