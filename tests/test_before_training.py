@@ -43,7 +43,7 @@ def colours(num_classes):
     return _of(3 * 64, num_classes)
 """
 WRONG = {
-    "studnt": "'their_net:studnt': their_net has no studnt",
+    "studnt": "'their_net:studnt': their_net has no studnt; did you mean student?",
     "seven": "the network of kind own gives 7 scores, there are 10 classes",
     "colours": "the network cannot take inputs of float32 (8, 1, 8, 8): mat1 and mat2 shapes cannot be multiplied",
 }
@@ -62,7 +62,8 @@ def evendistill(monkeypatch, capfd, tmp_path):
             cli.main()
         return ended.value.code or 0, capfd.readouterr().err
 
-    return call
+    yield call
+    sys.modules.pop("their_net", None)
 
 
 def write(folder: Path, network: str = "student", data: str = "digits") -> None:

@@ -147,7 +147,7 @@ def test_status_tells_finished_from_failed_and_cut_off(swept, tmp_path):
         (tmp_path / name / file).write_text(content)
     shown = [line.split() for line in evendistill("status", tmp_path).stdout.splitlines()]
     assert ["failed", "a", "it", "broke"] in shown
-    assert ["cut", "off", "b", "1", "epochs", "logged"] in shown
+    assert ["cut", "off", "b", "1", "epoch", "logged"] in shown
     assert shown[-1][:6] == ["1", "failed,", "1", "cut", "off,", "0"]
     refused(evendistill("status", tmp_path / "nowhere"), "nowhere", "no such folder")
 

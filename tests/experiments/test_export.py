@@ -72,6 +72,15 @@ class Headless(nn.Module):
         return 3 * self.linear(inputs.flatten(1)).tanh()
 
 
+class Renamed(nn.Module):
+    def __init__(self, num_classes):
+        nn.Module.__init__(self)
+        self.other = nn.Linear(64, num_classes)
+
+    def forward(self, inputs):
+        return self.other(inputs.flatten(1))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def theirs():
     module = ModuleType("their_heads")
@@ -235,6 +244,22 @@ def test_scores_are_compared_by_their_scale_and_by_their_first():
         compare(torch.tensor([[100.0, -100.0], [0.0069, 0.0065]]), expected, "x")
     with pytest.raises(DisagreementError, match=r"scores \(2, 2\), the run \(1, 2\)"):
         compare(expected, expected[:1], "x")
+
+
+def test_a_network_whose_code_gives_other_scores_than_it_was_trained_with_is_not_exported(tmp_path, monkeypatch):
+    spec = RunSpec.model_validate(HEADLESS)
+    train(spec, tmp_path / "runs")
+    monkeypatch.setattr(Headless, "forward", lambda self, inputs: self.linear(inputs.flatten(1)).abs())
+    with pytest.raises(DisagreementError, match=r"their_heads:Headless puts \d+ of 450 .* code changed since it was"):
+        export_run(tmp_path / "runs" / spec.folder_name, tmp_path / "shipped")
+    assert not (tmp_path / "shipped").exists()
+    monkeypatch.setattr(Headless, "forward", Renamed.forward)
+    monkeypatch.setattr(Headless, "__init__", Renamed.__init__)
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors: the weights do not fit the network: Unexpected key"
+    ) as err:
+        export_run(tmp_path / "runs" / spec.folder_name, tmp_path / "shipped")
+    assert str(err.value).endswith("; was its code changed since it was trained?")
 
 
 def test_reading_back_runs_no_code_that_the_folder_names(made, tmp_path, monkeypatch):

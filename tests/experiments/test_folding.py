@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from evendistill.experiments.export.folding import folded
-from evendistill.experiments.export.structure import filled
 from evendistill.models.average import AverageOfScores, MeanOfProbabilities
+from evendistill.models.loading import filled
 from evendistill.models.rescaled import Rescaled
 
 INPUTS = torch.randn(32, 3, generator=torch.Generator().manual_seed(0))

@@ -42,7 +42,7 @@ def test_elsewhere_than_on_a_terminal_a_line_tells_now_and_then_how_far_it_is(
     with progress(sweep):
         (folders[1] / "DONE").touch()
         wait_until(lambda: len(told) > 2)
-    assert told[-1] == ("1 of 8 trained, 16% of the work, 0.0 minutes", True)
+    assert told[-1] == ("1 of 8 trained, begun are 25%; 0.0 minutes", True)
 
 
 def test_a_bar_follows_runs_on_a_terminal_and_looks_at_finished_ones_no_more(

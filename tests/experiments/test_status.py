@@ -101,7 +101,9 @@ def test_a_damaged_mark_of_failure_is_still_one(make, runs, mark):
 def test_what_was_cut_off_says_how_far_it_came(make, runs):
     make("a-begun")
     make("b-trained", metrics_jsonl="{}\n{}\n{}\n")
-    notes = ["0 epochs logged", "3 epochs logged"]
+    make("b-kept", metrics_jsonl="{}\n", checkpoint_pt="state")
+    going_on = "1 epoch logged, the same command goes on from its checkpoint"
+    notes = ["0 epochs logged", going_on, "3 epochs logged"]
     assert [(entry.state, entry.note) for entry in read_status(runs)] == [("cut off", note) for note in notes]
 
 

@@ -140,7 +140,8 @@ def test_what_the_rule_would_rather_choose_is_named_first_and_not_chosen(finishe
         "Here the teacher does not pay."
     )
     assert said in text
-    assert f"to ship one all the same: {table.rivals[0].folders[0]}." in text
+    assert f"what comes before them can be shipped, too: {table.rivals[0].folders[0]}." in text
+    assert to_ship(table).startswith("To ship, of the distilled students: ")
     assert text.count("the teacher does not pay") == 1
     assert f"Of the distilled students, ship the {table.selected.title}</h2>" in answer(table)
     assert said in answer(table)
@@ -181,7 +182,7 @@ def test_a_trial_says_that_it_fits_together_and_recommends_nobody(finished_sweep
     trial = own | {"training": plain.get("training", {}) | SMOKE_TRAINING}
     table = make_table(finished_sweep(trial, lambda spec: [0.9, 0.5]))
     assert table.selected is None
-    assert verdict(table).startswith("It all fits together: 4 combinations went from the data to this report.")
+    assert verdict(table).startswith("It all fits together: 4 combinations went all the way to this report.")
     assert "no student is chosen" in verdict(table)
     assert to_ship(table) == "To train it in earnest, run the recipe without --smoke."
     assert "It all fits together</h2>" in answer(table)

@@ -99,7 +99,7 @@ def test_a_relative_module_is_refused():
 
 
 def test_a_name_that_is_not_there_is_named(modules):
-    assert message(imported, "their_net:Nett") == "'their_net:Nett': their_net has no Nett"
+    assert message(imported, "their_net:Nett") == "'their_net:Nett': their_net has no Nett; did you mean Net?"
     assert message(imported, "their_net:a:b") == "'their_net:a:b': their_net has no a:b"
 
 
@@ -178,7 +178,9 @@ def test_other_errors_of_the_call_are_the_users_to_see(modules):
 
 
 def test_a_path_that_is_wrong_is_refused_before_the_call(modules):
-    assert message(from_path, "their_net:Nett", 7, 3, {}) == "'their_net:Nett': their_net has no Nett"
+    assert (
+        message(from_path, "their_net:Nett", 7, 3, {}) == "'their_net:Nett': their_net has no Nett; did you mean Net?"
+    )
 
 
 def stub(monkeypatch, create_model):

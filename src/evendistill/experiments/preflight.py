@@ -32,10 +32,28 @@ def check_before_training(missing: Iterable[RunSpec], data: "Data | None" = None
     runs = list(missing)
     if not runs:
         return
+    if data is None:
+        check_at_a_glance(runs)
     if own := list(_own_networks(runs)):
         _try_networks(own, data)
-    elif data is None:
-        _check_there(runs[0].data)
+
+
+def check_at_a_glance(runs: Iterable[RunSpec]) -> None:
+    """Look for data, and import networks of the user's own; nothing is read or made, which may take a minute.
+
+    Args:
+        runs: on the same data.
+
+    Raises:
+        ValueError: if data lie here and cannot be read, or there is no such network; in one line.
+    """
+    some = list(runs)
+    for network in (each.network for each in _own_networks(some)):
+        if isinstance(network, OwnSpec):
+            from evendistill.models.own import imported
+
+            imported(network.path)
+    _check_there(some[0].data)
 
 
 def _try_networks(own: list[RunSpec], data: "Data | None") -> None:
@@ -43,12 +61,8 @@ def _try_networks(own: list[RunSpec], data: "Data | None") -> None:
 
     from evendistill.experiments.networks import network_to_train
     from evendistill.experiments.sources import seen
-    from evendistill.models.own import imported
     from evendistill.training import randomness
 
-    for network in (each.network for each in own):
-        if isinstance(network, OwnSpec):
-            imported(network.path)  # a wrong path is told before data are read, which may take a minute
     data = seen(own[0].data, own[0].view) if data is None else data
     for spec in own:
         with randomness.isolated(0, torch.device("cpu")), randomness.threads(spec.training.threads):

@@ -164,4 +164,5 @@ def _how_far(folder: Path) -> str:
         epochs = (folder / "metrics.jsonl").read_bytes().count(b"\n")
     except OSError:
         epochs = 0
-    return f"{epochs} epochs logged"
+    kept = ", the same command goes on from its checkpoint" if (folder / "checkpoint.pt").is_file() else ""
+    return f"{epochs} epoch{'' if epochs == 1 else 's'} logged{kept}"

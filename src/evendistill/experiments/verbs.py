@@ -14,6 +14,7 @@ from evendistill.storage.places import check_place
 
 if TYPE_CHECKING:
     from evendistill.experiments.engines.choice import How
+    from evendistill.experiments.recipe import GridSpec
     from evendistill.experiments.report.table import Table
     from evendistill.experiments.sweep import Sweep
 
@@ -83,7 +84,6 @@ def joined(recipes: list[Path], out: Path, data: str | None, *, shared: bool = F
 def derived(recipe: Path, out: Path, data: str | None, *, smoke: bool = False, shared: bool = False) -> Path:
     """The recipe file to run: the one that was given, or one made from it, which is kept beside the runs."""
     from evendistill.experiments import derive
-    from evendistill.experiments.beginning import machine
     from evendistill.experiments.recipe import read_recipe
 
     if data is None and not smoke and not shared:
@@ -92,11 +92,24 @@ def derived(recipe: Path, out: Path, data: str | None, *, smoke: bool = False, s
     grid = read_recipe(recipe)
     grid = derive.on_data(grid, data) if data else grid
     grid = derive.shared(grid) if shared else grid
-    if smoke:
-        bf16 = machine.has_nvidia() or machine.has_fast_bf16()
-        grid = derive.smoke(grid, derive.like(grid.data), bf16=bf16)
+    grid = _trial(grid) if smoke else grid
     suffix = (derive.SHARED if shared else "") + (derive.SMOKE if smoke else "")
     return derive.write_recipe(grid, derive.place(recipe, out, suffix=suffix))
+
+
+def _trial(grid: "GridSpec") -> "GridSpec":
+    """The recipe for a trial of seconds; says on what."""
+    from evendistill.experiments import derive
+    from evendistill.experiments.beginning import machine
+    from evendistill.experiments.grid import every_run
+    from evendistill.experiments.preflight import check_at_a_glance
+
+    check_at_a_glance(every_run(grid).values())
+    bf16 = machine.has_nvidia() or machine.has_fast_bf16()
+    tried = derive.smoke(grid, derive.like(grid.data), bf16=bf16)
+    kind, _, shape = tried.data.source.partition(":")
+    typer.echo(f"a trial on {kind}" + (f" images, {shape} (classes x channels x side)" if shape else ""), err=True)
+    return tried
 
 
 def diagnose_recipe(recipe: Path, runs: Path, data: str | None, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """Networks that the package does not bring: a user's own, by the path of what makes them, and those of timm."""
 
+import difflib
 import importlib
 import inspect
 import traceback
@@ -39,7 +40,8 @@ def imported(path: str) -> Callable[..., nn.Module]:
         hint = f"; {ON_PATH}" if str(error).endswith(f"No module named {module_name.partition('.')[0]!r}") else ""
         raise ValueError(f"{path!r}: {module_name} cannot be imported: {error}{hint}") from error
     if not hasattr(module, name):
-        raise ValueError(f"{path!r}: {module_name} has no {name}")
+        near = difflib.get_close_matches(name, vars(module), n=1)
+        raise ValueError(f"{path!r}: {module_name} has no {name}{f'; did you mean {near[0]}?' if near else ''}")
     make: Callable[..., nn.Module] = getattr(module, name)
     if not callable(make):
         raise ValueError(f"{path!r} must be callable, got {type(make).__name__}")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from evendistill.models.average import AverageOfScores
-from evendistill.models.biases import with_biases
+from evendistill.models.loading import filled
 from evendistill.storage.files import digest, json_bytes, read_json, write_bytes
 from evendistill.storage.intact import DamagedError, damage
 from evendistill.storage.lease import Lease, held
@@ -181,9 +181,9 @@ class RunFolder:
             raise DamagedError(f"{path} is not what the run wrote; the recipe's `run` makes it anew")
         tensors = read_tensors(path)
         try:
-            return _filled(network, tensors)
-        except RuntimeError as error:
-            raise ValueError(f"{path} does not fit the network: {str(error).splitlines()[0]}") from None
+            return filled(_averaging(network, tensors), tensors)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; was its code changed since it was trained?") from None
 
 
 def finish_once(
@@ -224,12 +224,12 @@ def model_bytes(model: nn.Module) -> bytes:
     return tensor_bytes(model.state_dict())
 
 
-def _filled(network: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
+def _averaging(network: nn.Module, tensors: dict[str, torch.Tensor]) -> nn.Module:
+    """The network, or the mean of as many of it as there are weights of."""
     averaged = {name.split(".")[1] for name in tensors if name.startswith("networks.")}
     if averaged and not any(name.startswith("networks.") for name in network.state_dict()):
         network = AverageOfScores(network, [network.state_dict()] * len(averaged))
-    with_biases(network, tensors).load_state_dict(tensors)
-    return network.eval()
+    return network
 
 
 def _whole_lines(path: Path, *, most: int) -> list[str]:

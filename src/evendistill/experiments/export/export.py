@@ -18,6 +18,7 @@ from evendistill.experiments.export.load import WEIGHTS
 from evendistill.experiments.export.onnxfile import INPUTS, SCORES, check_packages, onnx_bytes
 from evendistill.experiments.export.origin import recipe_without_paths, without_paths
 from evendistill.experiments.export.place import check_place
+from evendistill.experiments.export.recorded import check_as_recorded
 from evendistill.experiments.export.served import Served
 from evendistill.experiments.export.structure import OTHERS, structure
 from evendistill.experiments.export.writing import CARD, ONNX, Asked, Exported, write_exported
@@ -37,11 +38,13 @@ def export_run(folder: Path, to: Path, *, source: str | None = None, license_nam
     Raises:
         ValueError: if the run is not finished or damaged, packages are not there, the network cannot be written as
             ONNX, or the folder holds something else.
-        DisagreementError: if a file gives other scores than the run.
+        DisagreementError: if the network puts examples into other classes than the run did, or a file gives other
+            scores than the network.
     """
     check_packages()
     check_place(to)
     run = read_finished(folder, source)
+    check_as_recorded(run, folder.parent)
     spec, stored = run.spec, run.stored.validation
     two = torch.arange(2) % len(stored)
     first = next(stored.batches([two])).contiguous()

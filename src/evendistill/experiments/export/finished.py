@@ -16,7 +16,8 @@ from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.recipe import read_recipe
 from evendistill.experiments.results import read_split
 from evendistill.experiments.sources import loaded
-from evendistill.experiments.spec import SCHEMA_VERSION, RunSpec
+from evendistill.experiments.spec import SCHEMA_VERSION, OwnSpec, RunSpec
+from evendistill.models.own import imported
 from evendistill.storage.files import json_bytes, read_json
 from evendistill.storage.intact import damage
 
@@ -71,6 +72,8 @@ def read_finished(folder: Path, source: str | None = None) -> Finished:
         raise ValueError(f"{folder}: the run kept no {lacking[0]}; delete the folder and run again")
     if bad is not None:
         raise ValueError(f"{folder / bad} is not what the run wrote; run the recipe again, which makes it anew")
+    if isinstance(spec.network, OwnSpec):
+        imported(spec.network.path)  # before data are read, which may take a while
     told = read_json(folder / "data.json")
     stored, seen = _data(spec, source or spec.data.source, told["fingerprint"])
     return Finished(

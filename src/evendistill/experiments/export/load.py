@@ -9,7 +9,8 @@ from torch import nn
 from evendistill.data.view import View
 from evendistill.experiments.export.place import read_config
 from evendistill.experiments.export.served import Served
-from evendistill.experiments.export.structure import filled, put_together
+from evendistill.experiments.export.structure import put_together
+from evendistill.models.loading import filled
 from evendistill.storage.files import digest
 from evendistill.storage.tensors import read_tensors
 

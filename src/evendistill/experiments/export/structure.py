@@ -4,16 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from pydantic import TypeAdapter
-from torch import Tensor, nn
+from torch import nn
 
 from evendistill.experiments.networks import made
 from evendistill.experiments.spec import NetworkSpec, RunSpec
 from evendistill.models.average import AverageOfScores, MeanOfProbabilities
-from evendistill.models.biases import with_biases
 from evendistill.models.rescaled import Rescaled
 
 NETWORKS: TypeAdapter[NetworkSpec] = TypeAdapter(NetworkSpec)
-MOST_LETTERS = 200  # of what torch says: it names every tensor
 OTHERS = ("own", "timm")  # made by code that a folder from elsewhere must not choose
 
 
@@ -55,17 +53,3 @@ def put_together(told: Any, classes: int, shape: tuple[int, ...], other: Callabl
             return other()
         case _:
             return made(NETWORKS.validate_python(told), classes, shape)
-
-
-def filled(network: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
-    """The network with these weights, in eval mode.
-
-    Raises:
-        ValueError: if they do not fit.
-    """
-    try:
-        with_biases(network, tensors).load_state_dict(tensors)
-    except RuntimeError as error:
-        what = str(error).splitlines()[-1].strip()[:MOST_LETTERS]
-        raise ValueError(f"the weights do not fit the network: {what}") from None
-    return network.eval()

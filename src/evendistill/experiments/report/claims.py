@@ -110,7 +110,8 @@ def _efficient(table: Table) -> Claim:
         evidence += "; ahead of it: " + ", ".join(
             f"{row.title} {row.test.robust.percent()} ({row.test.average.percent()})" for row in ahead
         )
-        evidence += ", within noise" if surely is None else ", beyond noise"
+        noise = "one seed: noise is not known" if len(chosen.repeats) == 1 else "within noise"
+        evidence += f", {noise if surely is None else 'beyond noise'}"
     return Claim(text, not ahead, evidence)
 
 

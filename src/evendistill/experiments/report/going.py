@@ -18,6 +18,7 @@ from evendistill.experiments.sweep import Sweep
 from evendistill.storage.owners import owner_of
 
 EVERY = 2.0  # seconds between two looks at the runs, on a terminal
+MOST_BEGUN = 8  # of which a line tells
 EVERY_LINE = 30.0  # seconds between two lines elsewhere: a file should not grow long
 
 
@@ -92,15 +93,15 @@ def progress(sweep: Sweep) -> Iterator[None]:
             looking.join()
 
 
-Tell = Callable[[int, float], object]
-"""What is done with how many runs are finished, and with the sum of what the others have trained of themselves."""
+Tell = Callable[[int, list[float]], object]
+"""What is done with how many runs are finished, and with the shares that others have trained of themselves."""
 
 
 def _look(folders: list[Path], over: Event, every: float, tell: Tell) -> None:
     left = folders
     while not over.wait(every):
         left = [folder for folder in left if not (folder / "DONE").is_file()]
-        tell(len(folders) - len(left), sum(map(begun, left)))
+        tell(len(folders) - len(left), [share for share in map(begun, left) if share])
 
 
 @contextmanager
@@ -110,16 +111,17 @@ def _told_in_bar(total: int) -> Iterator[tuple[float, Tell]]:
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("training", total=total)
-        yield EVERY, lambda finished, parts: bar.update(task, completed=finished + parts)
+        yield EVERY, lambda finished, parts: bar.update(task, completed=finished + sum(parts))
 
 
 @contextmanager
 def _told_in_lines(total: int) -> Iterator[tuple[float, Tell]]:
     start = time.monotonic()
 
-    def tell(finished: int, parts: float) -> None:
-        done, minutes = (finished + parts) / total, (time.monotonic() - start) / 60
-        typer.echo(f"{finished} of {total} trained, {done:.0%} of the work, {minutes:.1f} minutes", err=True)
+    def tell(finished: int, parts: list[float]) -> None:
+        others = f", begun are {', '.join(f'{share:.0%}' for share in parts[:MOST_BEGUN])}" if parts else ""
+        minutes = (time.monotonic() - start) / 60
+        typer.echo(f"{finished} of {total} trained{others}; {minutes:.1f} minutes", err=True)
 
     yield EVERY_LINE, tell
 

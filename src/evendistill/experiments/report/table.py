@@ -225,4 +225,5 @@ def to_ship(table: Table) -> str:
     temperature = f"trained at temperature {chosen.cell.listening.temperature:g}, which its scores do not need"
     others = len(chosen.folders) - 1
     more = f"; its {others} other seed{'' if others == 1 else 's'} would do as well" if others else ""
-    return f"To ship: {chosen.folders[0]} ({temperature}{more})."
+    among = "To ship, of the distilled students" if table.rivals else "To ship"
+    return f"{among}: {chosen.folders[0]} ({temperature}{more})."

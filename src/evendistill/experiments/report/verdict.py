@@ -4,12 +4,14 @@ from evendistill.experiments.report.table import Row, Table
 from evendistill.experiments.report.taught import Teachers, teachers_of
 from evendistill.experiments.results import Estimate, Found
 
+WORTH_A_WORD = 1.0  # points between validation and test
+
 
 def verdict(table: Table) -> str:
     """A few sentences about a table: the choice, what it gained and paid, and how far to trust it."""
     if table.is_smoke:
         return (
-            f"It all fits together: {len(table.rows) + len(table.baselines)} combinations went from the data to this "
+            f"It all fits together: {len(table.rows) + len(table.baselines)} combinations went all the way to this "
             "report. One epoch teaches nothing, so the numbers mean nothing, and no student is chosen."
         )
     chosen, plain = table.selected, table.find("standard", "standard")
@@ -24,11 +26,13 @@ def reservations(table: Table, chosen: Row) -> list[str]:
     """How far to trust the choice, in sentences."""
     gap = 100 * (chosen.validation.robust.mean - chosen.test.robust.mean)
     overfitted = gap > 0 and _judged_itself(chosen)
-    sentences = [
-        f"On validation the choice had {chosen.validation.robust.percent()} %, so {abs(gap):.1f} points "
-        f"{'did not carry over to' if gap > 0 else 'were added on'} the test set"
-        + (": the same examples moved the multipliers and made the choice." if overfitted else ".")
-    ]
+    sentences = []
+    if abs(gap) >= WORTH_A_WORD:
+        sentences.append(
+            f"On validation the choice had {chosen.validation.robust.percent()} %, so {abs(gap):.1f} points "
+            f"{'did not carry over to' if gap > 0 else 'were added on'} the test set"
+            + (": the same examples moved the multipliers and made the choice." if overfitted else ".")
+        )
     if table.interval is not None and table.robust_k == 1:
         sentences.append(
             f"Of the run to ship the worst {table.kind} lies between {100 * table.interval.lower:.1f} and "
@@ -102,8 +106,10 @@ def better_offer(table: Table) -> str:
             f" The {other.title} comes before the choice, too: {_both(other.validation)}, on test {_both(other.test)}."
         )
     said += " Here the teacher does not pay." if any(row.teacher == "none" for row in table.rivals) else ""
-    runs = ", ".join(row.folders[0] for row in table.rivals)
-    return f"{said} Such are here to be compared with and were not to be chosen; to ship one all the same: {runs}."
+    runs = " or ".join(row.folders[0] for row in table.rivals)
+    return (
+        f"{said} The rule chooses among the grid's students alone; what comes before them can be shipped, too: {runs}."
+    )
 
 
 def _both(found: Found) -> str:
