@@ -56,7 +56,7 @@ def evendistill(monkeypatch, capfd, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def call(*words):
-        monkeypatch.delitem(sys.modules, "their_net", raising=False)
+        sys.modules.pop("their_net", None)
         monkeypatch.setattr(sys, "argv", ["evendistill", *words])
         with pytest.raises(SystemExit) as ended:
             cli.main()
