@@ -97,6 +97,19 @@ def test_a_wrong_path_of_a_network_is_told_before_data_are_read(evendistill, tmp
     assert evendistill("run", "recipe.yaml") == (2, f"evendistill: {WRONG['studnt']}\n")
 
 
+def test_a_trial_looks_for_data_and_networks_before_it_makes_images_up(evendistill, tmp_path):
+    write(tmp_path, data="./nowhere.npz")
+    told = "evendistill: ./nowhere.npz: there is no such file or folder\n"
+    assert evendistill("run", "recipe.yaml", "--smoke") == (2, told)
+    write(tmp_path, "studnt", data="owner/on-the-hub")
+    assert evendistill("run", "recipe.yaml", "--smoke") == (2, f"evendistill: {WRONG['studnt']}\n")
+    assert not (tmp_path / "runs").exists()
+    write(tmp_path, "colours", data="owner/on-the-hub")  # three channels of 8 by 8; what is made up has 32 by 32
+    code, err = evendistill("run", "recipe.yaml", "--smoke")
+    assert code == 2
+    assert err.startswith("a trial on made-up images, 10x3x32 (classes x channels x side)\n")
+
+
 def test_what_is_finished_is_neither_imported_nor_looked_for_again(evendistill, tmp_path):
     digits = np.load(sources.__file__.replace("experiments/sources.py", "data/digits.npz"))
     np.savez(tmp_path / "digits.npz", x=digits["pixels"][:, None].astype(np.float32), y=digits["labels"])

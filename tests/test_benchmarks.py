@@ -59,7 +59,7 @@ def measured(value: object, name: str = "") -> Iterator[tuple[str, float]]:
         yield name, value
 
 
-SLOW = ("two_drivers", "overhead")
+SLOW = ("two_drivers", "overhead", "many_students")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in OWN])
@@ -85,6 +85,7 @@ def test_in_float64_nothing_but_rounding_is_left_between_the_loops(found: Found)
     assert losses["float64"]["steps"] == 50
 
 
+@pytest.mark.slow
 def test_both_ways_train_the_same_students(found: Found) -> None:
     assert [variant["students"] for variant in found("many_students")["variants"]] == [2]
 

@@ -45,6 +45,7 @@ SHIFTED = MLP | {"teacher": MLP, "mend": {"kind": "post-shift"}}
 HEADLESS = MLP | {"network": {"kind": "own", "path": "their_heads:Headless"}}
 SPECS = {
     "mlp": MLP,
+    "bf16": MLP | {"training": MLP["training"] | {"precision": "bf16"}},
     "averaged": AVERAGED,
     "shifted": SHIFTED,
     "scaled": AVERAGED | {"teacher": AVERAGED, "mend": {"kind": "vector-scaling"}},

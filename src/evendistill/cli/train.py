@@ -85,7 +85,7 @@ def run(
     how = How(kind, jobs=jobs, pack=pack, minutes=minutes, **told)
     if timed and not dry_run:
         raise ValueError("--time goes with --dry-run: what trains says how far it is")
-    recipe = derived(recipe, out, data, smoke=smoke, shared=shared)
+    recipe = derived(recipe, out, data, smoke=smoke, shared=shared, to_train=not dry_run)
     if dry_run:
         from evendistill.experiments.report.going import plan, print_plan
 

@@ -81,7 +81,9 @@ def joined(recipes: list[Path], out: Path, data: str | None, *, shared: bool = F
     return Sweep.joined([Sweep.read(derived(recipe, out, data, shared=shared), out) for recipe in recipes])
 
 
-def derived(recipe: Path, out: Path, data: str | None, *, smoke: bool = False, shared: bool = False) -> Path:
+def derived(
+    recipe: Path, out: Path, data: str | None, *, smoke: bool = False, shared: bool = False, to_train: bool = True
+) -> Path:
     """The recipe file to run: the one that was given, or one made from it, which is kept beside the runs."""
     from evendistill.experiments import derive
     from evendistill.experiments.recipe import read_recipe
@@ -92,23 +94,25 @@ def derived(recipe: Path, out: Path, data: str | None, *, smoke: bool = False, s
     grid = read_recipe(recipe)
     grid = derive.on_data(grid, data) if data else grid
     grid = derive.shared(grid) if shared else grid
-    grid = _trial(grid) if smoke else grid
+    grid = _trial(grid, to_train=to_train) if smoke else grid
     suffix = (derive.SHARED if shared else "") + (derive.SMOKE if smoke else "")
     return derive.write_recipe(grid, derive.place(recipe, out, suffix=suffix))
 
 
-def _trial(grid: "GridSpec") -> "GridSpec":
-    """The recipe for a trial of seconds; says on what."""
+def _trial(grid: "GridSpec", *, to_train: bool) -> "GridSpec":
+    """The recipe for a trial of seconds; data and networks are looked for if it is to be trained."""
     from evendistill.experiments import derive
     from evendistill.experiments.beginning import machine
     from evendistill.experiments.grid import every_run
     from evendistill.experiments.preflight import check_at_a_glance
 
-    check_at_a_glance(every_run(grid).values())
+    if to_train:
+        check_at_a_glance(every_run(grid).values())
     bf16 = machine.has_nvidia() or machine.has_fast_bf16()
     tried = derive.smoke(grid, derive.like(grid.data), bf16=bf16)
     kind, _, shape = tried.data.source.partition(":")
-    typer.echo(f"a trial on {kind}" + (f" images, {shape} (classes x channels x side)" if shape else ""), err=True)
+    if to_train and shape:
+        typer.echo(f"a trial on {kind} images, {shape} (classes x channels x side)", err=True)
     return tried
 
 
