@@ -18,8 +18,9 @@ def fed_with(config: dict[str, Any]) -> str:
     shape = f"(B, {size})" if size else "(B,)"
     kind = "" if told["range"] is None else ", pixels in [0, 1]"
     kind += ", channels first" if told["range"] is not None and len(told["shape"]) == 3 else ""
-    if config["view"] is not None:
-        return f"{shape} {told['dtype']}{kind}; window, normalisation and size that the network wants are in the file"
+    if (view := config["view"]) is not None:
+        cut, resized = ("cropping, " if view["crop"] else ""), (", resizing" if view["resize"] else "")
+        return f"{shape} {told['dtype']}{kind}; in the file is what follows: {cut}normalisation{resized}"
     if config["run"] is None:
         return f"{shape} {told['dtype']}, {BEFORE}"
     return f"{shape} {told['dtype']}{kind}; nothing is to be normalised"
