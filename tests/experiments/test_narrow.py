@@ -44,6 +44,14 @@ def test_every_number_of_six_teachers_is_whole(table, tmp_path, capsys):
     assert grid.count(f"({table.rows[0].test.average.percent()})") == len(table.rows)
 
 
+def test_a_part_of_the_table_has_no_line_that_is_empty_there(finished_sweep, plain, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "45")  # the students without a teacher stand below the others
+    plain["students"] |= {"alone": True}
+    print_table(make_table(finished_sweep(plain, lambda spec: [0.9, 0.4])), tmp_path / "index.html")
+    parts = capsys.readouterr().out.partition("Validation chose")[0].split("┏")[1:]
+    assert ["│ none" in part for part in parts] == [True, False]
+
+
 def test_the_frontier_names_every_combination(table, capsys):
     print_standings(table)
     out = capsys.readouterr().out

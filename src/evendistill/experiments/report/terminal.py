@@ -29,7 +29,8 @@ def print_table(table: Table, page: Path) -> None:
         last = part.stop == len(head) - 1
         grid = Grid(head[0], *head[1:][part], title=table.name, caption=caption(table) if last else None)
         for name, rows in lines:
-            grid.add_row(name, *map(_entry, rows[part]))
+            if any(rows[part]):  # where the table is cut, a part may have nothing to say of a student
+                grid.add_row(name, *map(_entry, rows[part]))
         console.print(grid)
     print_methods(table)
     console.print(verdict(table), highlight=False)
