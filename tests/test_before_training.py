@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evendistill import cli
 from evendistill.experiments import sources
 from evendistill.experiments.preflight import check_before_training
 from evendistill.experiments.sweep import Sweep
@@ -50,17 +49,13 @@ WRONG = {
 
 
 @pytest.fixture
-def evendistill(monkeypatch, capfd, tmp_path):
-    """The command line in this process: exit code and standard error."""
+def evendistill(command_line, monkeypatch, tmp_path):
+    """The command line in an empty folder: exit code and standard error."""
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
 
     def call(*words):
         sys.modules.pop("their_net", None)
-        monkeypatch.setattr(sys, "argv", ["evendistill", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, capfd.readouterr().err
+        return command_line(tmp_path, *words)[::2]
 
     yield call
     sys.modules.pop("their_net", None)

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import sys
 import unicodedata
 import warnings
 from html.parser import HTMLParser
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 import yaml
 
-from evendistill import cli
 from evendistill.data.wording import shown
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.report.lines import as_code, as_words
@@ -96,17 +94,14 @@ def swept(tmp_path_factory):
 
 
 @pytest.fixture
-def evendistill(monkeypatch, capfd, swept):
-    """The command line in this process, in the folder of the recipe; it must end well. Standard output and error."""
+def evendistill(command_line, monkeypatch, swept):
+    """The command line in the folder of the recipe; it must end well. Standard output and error."""
+    monkeypatch.setenv("COLUMNS", "400")
 
     def call(*words, code=0):
-        monkeypatch.chdir(swept)
-        monkeypatch.setenv("COLUMNS", "400")
-        monkeypatch.setattr(sys, "argv", ["evendistill", *map(str, words)])
-        with warnings.catch_warnings(action="always", category=UserWarning), pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capfd.readouterr()
-        assert (ended.value.code or 0) == code, err
+        with warnings.catch_warnings(action="always", category=UserWarning):
+            ended, out, err = command_line(swept, *words)
+        assert ended == code, err
         return out, err
 
     return call

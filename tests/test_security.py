@@ -14,7 +14,6 @@ import pytest
 import torch
 import yaml
 
-from evendistill import cli
 from evendistill.experiments.engines.choice import How
 from evendistill.experiments.sweep import Sweep
 from evendistill.storage import lease, watch
@@ -68,17 +67,14 @@ def sent(swept, tmp_path) -> Path:
 
 
 @pytest.fixture
-def evendistill(monkeypatch, capfd, sent):
-    """The command line in this process, beside the runs: exit code, standard output and error."""
+def evendistill(command_line, monkeypatch, sent):
+    """The command line beside the runs; nothing that is warned of ends it."""
     monkeypatch.setattr(watch, "SILENCE", 0.2)  # seconds for which a lease that cannot be read is respected
     monkeypatch.setattr(lease, "LOOK", 0.05)
 
     def call(*words):
-        monkeypatch.chdir(sent)
-        monkeypatch.setattr(sys, "argv", ["evendistill", *map(str, words)])
-        with warnings.catch_warnings(action="always"), pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0, *capfd.readouterr()
+        with warnings.catch_warnings(action="always"):
+            return command_line(sent, *words)
 
     return call
 
@@ -199,7 +195,6 @@ def small(num_classes, channels):
 """
 SESSION = """
 import os, sys
-from evendistill import cli
 mark = sys.argv[1]
 for words in sys.argv[2:]:
     sys.argv = ["evendistill", *words.split()]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,9 @@ def hold():
     for holder in holders:
         holder.kill()
         holder.communicate()
+
+
+@pytest.fixture
+def clean(command_line, runs, tmp_path):
+    """The verb ``clean`` on the folder of runs: exit code, standard output and error."""
+    return partial(command_line, tmp_path, "clean", runs)

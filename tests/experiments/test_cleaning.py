@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from functools import partial
 
 import pytest
 
@@ -29,12 +28,6 @@ def mixed(make):
 def age(folder, seconds=2 * OLD):
     for path in folder.iterdir():
         os.utime(path, times=(time.time(), time.time() - seconds))
-
-
-@pytest.fixture
-def clean(command_line, runs, tmp_path):
-    """The verb in this process: exit code, standard output and error."""
-    return partial(command_line, tmp_path, "clean", runs)
 
 
 def tree(folder):

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from functools import partial
 
 import pytest
 
@@ -13,12 +12,6 @@ from evendistill.storage.owners import LEASE, LOCK, boot
 
 DEAD = json.dumps({"host": "here", "boot": boot(), "pid": 7})
 FAR = json.dumps({"host": "far", "boot": "another", "pid": 7})
-
-
-@pytest.fixture
-def clean(command_line, runs, tmp_path):
-    """The verb in this process: exit code, standard output and error."""
-    return partial(command_line, tmp_path, "clean", runs)
 
 
 def tree(folder):

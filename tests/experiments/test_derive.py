@@ -67,9 +67,7 @@ def tried(path):
     return pytest.param(path, id=path.stem, marks=pytest.mark.slow if is_large else ())
 
 
-@pytest.mark.filterwarnings(
-    "ignore:absent from what the teacher says"
-)  # a sharp teacher after three steps knows one class
+@pytest.mark.filterwarnings("ignore:absent from what the teacher")  # a sharp one after three steps knows one class
 @pytest.mark.parametrize("path", [tried(path) for path in RECIPES])
 def test_every_recipe_can_be_tried_in_seconds(path, tmp_path):
     written = write_recipe(smoke(read_recipe(path), bf16=machine.has_fast_bf16()), tmp_path / "recipe.yaml")

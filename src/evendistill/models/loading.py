@@ -20,9 +20,10 @@ def filled(network: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     Raises:
         ValueError: if they do not fit, in one line.
     """
+    layers = dict(network.named_modules())
     for name, tensor in tensors.items():
         owner, _, kind = name.rpartition(".")
-        layer = dict(network.named_modules()).get(owner) if kind == "bias" else None
+        layer = layers.get(owner) if kind == "bias" else None
         if layer is not None and getattr(layer, "bias", layer) is None:
             layer.bias = nn.Parameter(torch.zeros_like(tensor))
     try:
