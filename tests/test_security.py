@@ -195,6 +195,7 @@ def small(num_classes, channels):
 """
 SESSION = """
 import os, sys
+from evendistill import cli
 mark = sys.argv[1]
 for words in sys.argv[2:]:
     sys.argv = ["evendistill", *words.split()]
