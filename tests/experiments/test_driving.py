@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evendistill.experiments.driving import LOOK_AGAIN, LOOK_AT_LEAST, MOST_TRIES, TEACHER_FAILED, drive
+from evendistill.experiments.driving import LOOK_AGAIN, LOOK_AT_LEAST, MOST_TRIES, TEACHER_FAILED, WAIT, drive
 from evendistill.experiments.engines.engine import Outcome
 from evendistill.experiments.status import read_status
 from evendistill.storage.owners import LEASE
@@ -157,6 +157,23 @@ def test_what_another_holds_or_a_stranger_stopped_is_looked_at_again_later(tmp_p
     pauses = [later - earlier for earlier, later in itertools.pairwise(of_t)]
     doubled = [min(LOOK_AGAIN * 2**look, LOOK_AT_LEAST) for look in range(5)]
     assert all(least <= pause < least + 1 for pause, least in zip(pauses, doubled, strict=True))
+
+
+def test_the_last_run_of_another_is_waited_for_no_longer_than_it_takes(tmp_path):
+    engine, took = FakeEngine(), 0.12
+    of_another(tmp_path, TEACHER, LEASE, **OWNER)
+    engine.meanwhile = lambda: engine.now > took and of_another(tmp_path, TEACHER, "DONE")
+    (outcome,) = driven(engine, tmp_path, [TEACHER])
+    assert outcome.is_elsewhere
+    assert engine.now < took + LOOK_AGAIN
+
+
+def test_signals_are_looked_at_while_others_are_waited_for(tmp_path):
+    engine, looked = FakeEngine(), []
+    of_another(tmp_path, TEACHER, LEASE, **OWNER)
+    engine.meanwhile = lambda: of_another(tmp_path, TEACHER, LEASE, **OWNER, beat=int(engine.now))
+    assert not list(driven(engine, tmp_path, [TEACHER], is_over=lambda: looked.append(engine.now) or engine.now > 60))
+    assert all(later - earlier < WAIT + 1e-9 for earlier, later in itertools.pairwise(looked))
 
 
 @pytest.mark.parametrize(("end", "error"), [("finished", None), ("failed", "the loss became nan")])

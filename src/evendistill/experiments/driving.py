@@ -15,7 +15,7 @@ from evendistill.storage.watch import Watch
 MOST_TRIES = 3
 TEACHER_FAILED = "its teacher failed"
 WAIT = 0.2  # seconds for which an engine is listened to before signals are looked at
-LOOK_AGAIN = 0.25  # seconds until a run that another process trains is looked at again, doubled each time
+LOOK_AGAIN = 0.05  # seconds until a run that another process trains is looked at again, doubled each time
 LOOK_AT_LEAST = 4.0  # seconds that are never exceeded
 
 
@@ -75,6 +75,7 @@ class _Drive:
         self.looks: Counter[str] = Counter()
         self.not_before: dict[str, float] = {}
         self.clock, self.watch = clock, Watch(clock)
+        self.has_news = False
 
     def orphans(self) -> list[Outcome]:
         """Students that will not be tried."""
@@ -85,13 +86,14 @@ class _Drive:
 
     def begin(self) -> Iterator[Outcome]:
         """Fill the engine with what is ready; yields what others have done meanwhile."""
-        room, now = self.engine.room, self.clock()
+        room, now, self.has_news = self.engine.room, self.clock(), False
         for name in list(ready(self.waiting, self.needed, self.ended)) if room else ():
             if room == 0:
                 return
             if self.not_before.get(name, 0.0) > now:
                 continue
             if outcome := self._of_others(name):
+                self.has_news = True
                 yield self._settled(outcome)
             elif not self.watch.is_free(self.runs / self.needed[name].folder_name):
                 self._leave(name)
@@ -103,7 +105,7 @@ class _Drive:
 
     def listen(self) -> Iterator[Outcome]:
         """What the engine says."""
-        for outcome in self.engine.ended(WAIT):
+        for outcome in self.engine.ended(self._patience()):
             if outcome.end in ("busy", "cut off"):  # cut off by another's signal: nobody has asked for that here
                 self._put_back(outcome.hash)
                 self._leave(outcome.hash)
@@ -113,6 +115,15 @@ class _Drive:
             else:
                 end = _given_up(outcome) if outcome.end == "died" else outcome
                 yield self._settled(keep_cause(end, self.needed[end.hash], self.runs))
+
+    def _patience(self) -> float:
+        """Seconds until something may begin for which no run of the engine has to end, or signals are looked at."""
+        if self.has_news:  # of others: it may have been the last run, or there are students that can begin
+            return 0.0
+        if self.engine.running:
+            return WAIT
+        left = [until - self.clock() for name, until in self.not_before.items() if name in self.waiting]
+        return min((WAIT, *(each for each in left if each > 0)))
 
     def _of_others(self, name: str) -> Outcome | None:
         """What another process has made of a run: finished it, or failed at it."""

@@ -49,6 +49,7 @@ class LocalEngine:
         busy = {worker.connection: worker for worker in self._workers if worker.busy}
         if not busy:
             time.sleep(seconds)
+            return []
         return [busy[each].report() for each in wait(list(busy), seconds) if isinstance(each, Connection)]
 
     def stop(self) -> list[Outcome]:
