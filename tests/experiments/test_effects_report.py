@@ -339,6 +339,21 @@ def test_page_table_and_picture_show_the_section_and_fetch_nothing(make):
     assert r"\<script\>alert(1)\</script\> \$5 \| \$x\_{" in (page.parent / "table.md").read_text("utf-8")
 
 
+def test_the_page_names_what_lies_beside_it_and_nothing_of_an_earlier_report_stays(make):
+    sweep = make()
+
+    def beside(section):
+        page = write_report(make_table(sweep), sweep.runs / "report", runs=sweep.runs, command="x", effects=section)
+        named = re.search(r"lie beside this page: ([^<]*)\.\s*</footer>", page.read_text("utf-8"))
+        there = {path.name for path in page.parent.iterdir()} - {page.name}
+        assert named is not None
+        assert set(named[1].split(", ")) == there
+        return there
+
+    with_effects, without = beside(section_of(sweep)), beside(Section())
+    assert with_effects - without == {"effects.csv", effects_words.PICTURE}
+
+
 def test_spreadsheet_and_paper_have_the_effects_of_each_class(make, tmp_path):
     sweep = make()
     table, section = make_table(sweep), section_of(sweep)

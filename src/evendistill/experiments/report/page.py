@@ -1,5 +1,6 @@
 """The page: one HTML file that needs nothing else."""
 
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -26,6 +27,7 @@ from evendistill.experiments.report.teachers import teachers_section
 from evendistill.experiments.report.written import write_markdown
 from evendistill.storage.files import write_bytes
 
+TABLES, EFFECTS = ("table.md", "table.csv", "table.tex", "frontier.svg"), ("effects.csv", PICTURE)
 NOTHING_FROM_OUTSIDE = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
@@ -58,16 +60,18 @@ def write_report(
     write_bytes(folder / "table.csv", as_csv(table).encode())
     write_bytes(folder / "table.tex", as_latex(table, effects).encode())
     write_frontier(table, folder / "frontier.svg")
+    for beside in EFFECTS:
+        (folder / beside).unlink(missing_ok=True)  # an earlier report may have had some
     if effects.comparisons:
         write_effects(effects, folder / PICTURE)
         write_bytes(folder / "effects.csv", effects_csv(effects).encode())
     more = effects_section(effects, folder / PICTURE) + teachers_section(ranking, table)
     page = folder / "index.html"
-    write_bytes(page, _page(table, runs, command, more).encode())
+    write_bytes(page, _page(table, runs, command, more, TABLES + (EFFECTS if effects.comparisons else ())).encode())
     return page
 
 
-def _page(table: Table, runs: Path, command: str, more: str) -> str:
+def _page(table: Table, runs: Path, command: str, more: str, beside: Sequence[str]) -> str:
     title, rows = escape(table.name), drawn(table)
     slides, places = frontiers(rows, runs, robust_k=table.robust_k)
     first = next((position for position, row in enumerate(rows) if row.selected), 0)
@@ -87,7 +91,7 @@ def _page(table: Table, runs: Path, command: str, more: str) -> str:
 <div id="recalls" class="chart"></div></figure>
 {recalls_table(table)}</section>
 {more}{provenance(table, runs, command)}
-</main><footer>Made by evendistill. The same tables lie beside this page: table.md, table.csv, table.tex, frontier.svg.
+</main><footer>Made by evendistill. The same tables lie beside this page: {", ".join(beside)}.
 </footer>
 {data_block("names", list(table.class_names))}{data_block("rows", details(rows, table, runs, places))}
 {data_block("frontiers", [each | {"recalls": [*map(packed, each["recalls"])]} for each in slides])}
