@@ -134,3 +134,48 @@ def test_data_are_not_loaded_where_no_network_is_to_be_tried(tmp_path, monkeypat
     (tmp_path / "recipe.yaml").write_text(text)
     monkeypatch.setattr(sources, "load_data", None)
     check_before_training(Sweep.read(tmp_path / "recipe.yaml", tmp_path / "runs").missing().values())
+
+
+def more_students(folder: Path) -> None:
+    text = (folder / "recipe.yaml").read_text()
+    (folder / "recipe.yaml").write_text(
+        text.replace("objectives: [standard]\nseeds", "objectives: [standard, robust]\nseeds")
+    )
+
+
+def test_a_network_that_was_edited_between_two_runs_is_told_before_the_second(evendistill, tmp_path):
+    write(tmp_path)
+    assert evendistill("run", "recipe.yaml", "--pack", "1")[0] == 0
+    before = sorted(tmp_path.glob("runs/*"))
+    more_students(tmp_path)
+    (tmp_path / "their_net.py").write_text(
+        NETWORKS.replace(
+            "torch.nn.Flatten()", "torch.nn.Sequential(torch.nn.ZeroPad2d((1, -1, 0, 0)), torch.nn.Flatten())"
+        )
+    )
+    code, err = evendistill("run", "recipe.yaml", "--pack", "1")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "the network their_net:student puts " in err
+    assert "was its code changed since it was trained? Nothing was trained; undo that" in err
+    assert sorted(tmp_path.glob("runs/*")) == before
+    (tmp_path / "their_net.py").write_text(NETWORKS + "# nothing else\n")
+    assert evendistill("run", "recipe.yaml", "--pack", "1")[0] == 0
+
+
+@pytest.mark.parametrize("network", ['{kind: own, path: "their_net:student"}', "{kind: mlp}"])
+def test_data_that_changed_between_teacher_and_student_are_told(evendistill, tmp_path, network):
+    digits = np.load(sources.__file__.replace("experiments/sources.py", "data/digits.npz"))
+    images, labels = digits["pixels"][:, None].astype(np.float32), digits["labels"]
+    np.savez(tmp_path / "digits.npz", x=images, y=labels)
+    write(tmp_path, data="./digits.npz")  # workers read it anew: this process may have kept it
+    text = (tmp_path / "recipe.yaml").read_text().replace('{kind: own, path: "their_net:student"}', network)
+    (tmp_path / "recipe.yaml").write_text(text)
+    assert evendistill("run", "recipe.yaml", "--jobs", "1")[0] == 0
+    more_students(tmp_path)
+    np.savez(tmp_path / "digits.npz", x=images[300:], y=labels[300:])
+    code, err = evendistill("run", "recipe.yaml", "--jobs", "1")
+    assert code == 2
+    assert "was trained on " in err
+    assert "bring them back, or begin anew with --out" in err
+    np.savez(tmp_path / "digits.npz", x=images, y=labels)
+    assert evendistill("run", "recipe.yaml", "--jobs", "1")[0] == 0

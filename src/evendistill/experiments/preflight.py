@@ -4,15 +4,19 @@ Who trains in other processes needs no torch of their own, so it is imported onl
 """
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evendistill.data.made_up import is_made_up
 from evendistill.data.split_names import is_known
 from evendistill.experiments.objectives import FrontierSpec
+from evendistill.experiments.results import is_finished
 from evendistill.experiments.spec import DataSpec, OwnSpec, RunSpec
 
 if TYPE_CHECKING:
     from evendistill.data.datasets import Data
+
+ASKED = 128  # examples, for which a finished network is asked again: this costs each start as much
 
 
 def check_before_training(missing: Iterable[RunSpec], data: "Data | None" = None) -> None:
@@ -29,13 +33,38 @@ def check_before_training(missing: Iterable[RunSpec], data: "Data | None" = None
         ValueError: if the data cannot be read, or a network cannot be imported or made, takes other inputs, or gives
             other than one raw score for each class; in one line.
     """
-    runs = list(missing)
+    _checked(list(missing), data)
+
+
+def check_before_going_on(missing: Iterable[RunSpec], needed: Iterable[RunSpec], runs: Path) -> None:
+    """The same, and whether the networks of the user's own still are those that have been trained already.
+
+    A table of two networks under one name compares nothing, and a student would hear a teacher that nobody measured. Of
+    each network to be trained or listened to, one finished run is asked for the classes that it recorded.
+
+    Args:
+        missing: the runs to train.
+        needed: all that the recipe asks for, finished or not.
+        runs: folder of all runs.
+
+    Raises:
+        ValueError: as above, or if a network was edited; in one line.
+    """
+    to_train = list(missing)
+    data = _checked(to_train, None)
+    if data is not None:
+        for spec in _finished_like(_own_networks(to_train), needed, runs):
+            _check_unchanged(spec, data, runs)
+
+
+def _checked(runs: list[RunSpec], data: "Data | None") -> "Data | None":
+    """The data, if there are networks of the user's own, which were tried on them."""
     if not runs:
-        return
+        return None
     if data is None:
         check_at_a_glance(runs)
-    if own := list(_own_networks(runs)):
-        _try_networks(own, data)
+    own = list(_own_networks(runs))
+    return _tried(own, data) if own else None
 
 
 def check_at_a_glance(runs: Iterable[RunSpec]) -> None:
@@ -56,7 +85,7 @@ def check_at_a_glance(runs: Iterable[RunSpec]) -> None:
     _check_there(some[0].data)
 
 
-def _try_networks(own: list[RunSpec], data: "Data | None") -> None:
+def _tried(own: list[RunSpec], data: "Data | None") -> "Data":
     import torch
 
     from evendistill.experiments.networks import network_to_train
@@ -67,6 +96,26 @@ def _try_networks(own: list[RunSpec], data: "Data | None") -> None:
     for spec in own:
         with randomness.isolated(0, torch.device("cpu")), randomness.threads(spec.training.threads):
             network_to_train(spec, data)
+    return data
+
+
+def _finished_like(own: Iterable[RunSpec], needed: Iterable[RunSpec], runs: Path) -> Iterator[RunSpec]:
+    """Of each network the first finished run that trained it as a plain network."""
+    names = {each.network.model_dump_json() for each in own}
+    for spec in needed:
+        name = spec.network.model_dump_json()
+        is_plain = spec.mend is None and not isinstance(spec.objective, FrontierSpec)
+        if name in names and is_plain and is_finished(spec, runs):
+            names.remove(name)
+            yield spec
+
+
+def _check_unchanged(spec: RunSpec, data: "Data", runs: Path) -> None:
+    from evendistill.experiments.networks import finished_network
+    from evendistill.experiments.recorded import contradiction
+
+    if said := contradiction(spec, finished_network(spec, data, runs), data.test, runs, most=ASKED):
+        raise ValueError(f"{said} Nothing was trained; undo that, give it another path, or begin anew with --out")
 
 
 def _check_there(data: DataSpec) -> None:

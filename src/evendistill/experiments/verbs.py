@@ -35,7 +35,7 @@ def train_missing(recipe: Path, runs: Path, how: "How | None" = None) -> "tuple[
     """Train what a recipe asks for and is not there yet; the finished sweep, and how many runs were trained here."""
     from evendistill.experiments.engines.choice import How
     from evendistill.experiments.grid import every_run
-    from evendistill.experiments.preflight import check_before_training
+    from evendistill.experiments.preflight import check_before_going_on
     from evendistill.experiments.recipe import read_recipe
     from evendistill.experiments.repair import reopen_damaged
     from evendistill.experiments.report.going import print_failures, progress
@@ -51,7 +51,7 @@ def train_missing(recipe: Path, runs: Path, how: "How | None" = None) -> "tuple[
         is_over = not sweep.is_trial
         if sweep.tried and is_over:  # other shares may have ended before it was known what is to be trained
             how = replace(how, share=None)
-        check_before_training(sweep.missing(how.share).values())
+        check_before_going_on(sweep.missing(how.share).values(), sweep.needed.values(), runs)
         left = None if how.minutes is None else max(0.0, how.minutes - (time.monotonic() - start) / 60)
         with progress(sweep):
             outcomes = sweep.train(replace(how, minutes=left))

@@ -69,9 +69,9 @@ def compare(found: Tensor, expected: Tensor, name: str) -> Agreement:
     return agreement
 
 
-def some_rows(examples: Examples) -> Tensor:
-    """Numbers of up to 512 examples, spread evenly over all: they may lie sorted by class."""
-    return torch.linspace(0, len(examples) - 1, min(len(examples), MOST_EXAMPLES)).round().long()
+def some_rows(examples: Examples, most: int = MOST_EXAMPLES) -> Tensor:
+    """Numbers of so many examples at most, spread evenly over all: they may lie sorted by class."""
+    return torch.linspace(0, len(examples) - 1, min(len(examples), most)).round().long()
 
 
 def inputs_at(examples: Examples, rows: Tensor) -> list[Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from evendistill.data.images import ImageDataset
 from evendistill.data.streamed import StreamedImages
 from evendistill.data.view import View
-from evendistill.experiments.export.agreement import Agreement, inputs_at, some_rows, torch_scores
+from evendistill.experiments.export.agreement import Agreement, DisagreementError, inputs_at, some_rows, torch_scores
 from evendistill.experiments.export.card import card
 from evendistill.experiments.export.finished import Finished, read_finished
 from evendistill.experiments.export.folding import folded
@@ -18,11 +18,11 @@ from evendistill.experiments.export.load import WEIGHTS
 from evendistill.experiments.export.onnxfile import INPUTS, SCORES, check_packages, onnx_bytes
 from evendistill.experiments.export.origin import recipe_without_paths, without_paths
 from evendistill.experiments.export.place import check_place
-from evendistill.experiments.export.recorded import check_as_recorded
 from evendistill.experiments.export.served import Served
 from evendistill.experiments.export.structure import OTHERS, structure
 from evendistill.experiments.export.writing import CARD, ONNX, Asked, Exported, write_exported
 from evendistill.experiments.networks import fresh_network
+from evendistill.experiments.recorded import contradiction
 from evendistill.storage.tensors import tensor_bytes
 
 
@@ -44,7 +44,8 @@ def export_run(folder: Path, to: Path, *, source: str | None = None, license_nam
     check_packages()
     check_place(to)
     run = read_finished(folder, source)
-    check_as_recorded(run, folder.parent)
+    if said := contradiction(run.spec, run.network, run.seen.test, folder.parent):
+        raise DisagreementError(f"{said} Nothing was exported")
     spec, stored = run.spec, run.stored.validation
     two = torch.arange(2) % len(stored)
     first = next(stored.batches([two])).contiguous()
