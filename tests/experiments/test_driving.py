@@ -32,9 +32,9 @@ class Run(NamedTuple):
 class FakeEngine:
     """Ends each try of a run as it is told, else well; it also is the clock, and objects to being asked too much."""
 
-    def __init__(self, ends=None, width=2, pick=lambda running: running[0]) -> None:
+    def __init__(self, ends=None, width=2, pick=lambda running: running[0], patience=20 * SILENCE) -> None:
         self.ends = {name: list(told) for name, told in (ends or {}).items()}
-        self.width, self.pick = width, pick
+        self.width, self.pick, self.patience = width, pick, patience
         self.begun, self.times, self.done, self.at, self.now, self.stops = [], [], [], [], 0.0, 0
         self.before_start: Callable[..., object] = lambda name: None
         self.meanwhile: Callable[..., object] = lambda: None
@@ -51,7 +51,7 @@ class FakeEngine:
 
     def ended(self, seconds: float) -> list[Outcome]:
         self.now += seconds
-        assert self.now < 20 * SILENCE, "it waits for ever"
+        assert self.now < self.patience, "it waits for ever"
         self.meanwhile()
         if not self.at:
             return []
@@ -166,6 +166,27 @@ def test_the_last_run_of_another_is_waited_for_no_longer_than_it_takes(tmp_path)
     (outcome,) = driven(engine, tmp_path, [TEACHER])
     assert outcome.is_elsewhere
     assert engine.now < took + LOOK_AGAIN
+
+
+def test_one_that_waits_for_hours_goes_on_looking(tmp_path):
+    engine, hours = FakeEngine(patience=4 * 3600), 3 * 3600
+    of_another(tmp_path, TEACHER, LEASE, **OWNER)
+
+    def meanwhile() -> None:
+        of_another(tmp_path, TEACHER, LEASE, **OWNER, beat=int(engine.now))
+        if engine.now > hours:
+            of_another(tmp_path, TEACHER, "DONE")
+
+    engine.meanwhile = meanwhile
+    assert ends(driven(engine, tmp_path, [TEACHER])) == {"t": "finished"}
+    assert engine.now < hours + LOOK_AT_LEAST + 1
+
+
+def test_students_of_a_teacher_that_another_trained_begin_at_once(tmp_path):
+    of_another(tmp_path, TEACHER, "DONE")
+    engine = FakeEngine()
+    assert ends(driven(engine, tmp_path, [TEACHER, STUDENT])) == {"t": "finished", "s": "finished"}
+    assert engine.times == [0.0]
 
 
 def test_signals_are_looked_at_while_others_are_waited_for(tmp_path):

@@ -98,7 +98,8 @@ def test_the_first_process_speaks_and_fails_first(monkeypatch, capsys, rank, sai
 
 
 @pytest.mark.parametrize(
-    ("size", "code", "is_taken_apart"), [(2, 2, False), (2, 0, False), (2, None, False), (1, 2, True)]
+    ("size", "code", "is_taken_apart"),
+    [(2, 2, False), (2, 0, False), (2, None, False), (1, 2, True), ("", 0, True), ("auto", 2, True)],
 )
 def test_a_process_among_others_takes_nothing_apart(size, code, is_taken_apart):
     program = f"""

@@ -13,6 +13,7 @@ from evendistill.experiments.spec import RunSpec
 from evendistill.storage.watch import Watch
 
 MOST_TRIES = 3
+MOST_DOUBLINGS = 10  # a number doubled a thousand times is too large for a float
 TEACHER_FAILED = "its teacher failed"
 WAIT = 0.2  # seconds for which an engine is listened to before signals are looked at
 LOOK_AGAIN = 0.05  # seconds until a run that another process trains is looked at again, doubled each time
@@ -123,7 +124,7 @@ class _Drive:
         if self.engine.running:
             return WAIT
         left = [until - self.clock() for name, until in self.not_before.items() if name in self.waiting]
-        return min((WAIT, *(each for each in left if each > 0)))
+        return max(0.0, min((WAIT, *left)))
 
     def _of_others(self, name: str) -> Outcome | None:
         """What another process has made of a run: finished it, or failed at it."""
@@ -146,7 +147,7 @@ class _Drive:
     def _leave(self, name: str) -> None:
         """Leave a run to its owner for a while; the longer it takes, the less often it is looked at."""
         self.not_before[name] = self.clock() + min(LOOK_AGAIN * 2 ** self.looks[name], LOOK_AT_LEAST)
-        self.looks[name] += 1
+        self.looks[name] = min(self.looks[name] + 1, MOST_DOUBLINGS)
 
 
 def _given_up(outcome: Outcome) -> Outcome:

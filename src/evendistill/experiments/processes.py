@@ -12,8 +12,9 @@ SECONDS_FOR_THE_FIRST = 30  # on a machine that is busy it may take that long to
 
 
 def processes_started() -> int:
-    """How many processes ``torchrun`` started, this one among them; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """How many processes ``torchrun`` started, this one among them; 1 without it, or where that is no number."""
+    told = os.environ.get("WORLD_SIZE", "1")
+    return max(1, int(told)) if told.isdecimal() else 1
 
 
 def cores() -> int:

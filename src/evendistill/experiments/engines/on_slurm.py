@@ -84,7 +84,7 @@ class SlurmEngine:
             self._new = []
         done = [name for name, job in self._jobs.items() if job.done()]
         if not done:
-            time.sleep(max(seconds, PAUSE))
+            time.sleep(max(seconds, PAUSE) if seconds else 0.0)
         return [self._outcome(name) for name in done]
 
     def stop(self) -> list[Outcome]:
