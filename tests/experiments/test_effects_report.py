@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import evendistill as ed
-from evendistill.experiments.report import effects_words
+from evendistill.experiments.report import effects_words, page
 from evendistill.experiments.report.effects import NOT_KEPT, Section, as_json, compare
 from evendistill.experiments.report.latex import latex
 from evendistill.experiments.report.page import write_report
@@ -352,6 +352,24 @@ def test_the_page_names_what_lies_beside_it_and_nothing_of_an_earlier_report_sta
 
     with_effects, without = beside(section_of(sweep)), beside(Section())
     assert with_effects - without == {"effects.csv", effects_words.PICTURE}
+
+
+def test_a_report_that_another_writes_at_the_same_time_does_not_disturb_this_one(make, monkeypatch):
+    sweep = make()
+    table, section = make_table(sweep), section_of(sweep)
+
+    def write(where):
+        return write_report(table, sweep.runs / where, runs=sweep.runs, command="x", effects=section).read_bytes()
+
+    undisturbed, drawn = write("report"), page.write_effects
+
+    def taken_away(told, path):
+        payload = drawn(told, path)
+        path.unlink()
+        return payload
+
+    monkeypatch.setattr(page, "write_effects", taken_away)
+    assert write("report") == undisturbed
 
 
 def test_spreadsheet_and_paper_have_the_effects_of_each_class(make, tmp_path):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from evendistill.data.wording import shown
 from evendistill.distillation.diagnose import Diagnosis
+from evendistill.experiments.report.figures import STYLE, save
 from evendistill.experiments.sources import Source
 
 MOST_NAMED = 12
@@ -28,12 +29,12 @@ def write_calibration(source: Source, found: Diagnosis, path: Path) -> None:
         ValueError: if the ending is none of these.
     """
     with (
-        mpl.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}),
+        mpl.rc_context(STYLE),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # who looks at it has fonts that this machine lacks
         figure = _drawn(source, found)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        save(figure, path)
 
 
 def _drawn(source: Source, found: Diagnosis) -> Figure:

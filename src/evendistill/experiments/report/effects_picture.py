@@ -6,6 +6,7 @@ from typing import Any
 
 from evendistill.experiments.report.effects import Comparison, Section
 from evendistill.experiments.report.effects_words import heading
+from evendistill.experiments.report.figures import STYLE, save
 
 MARKS = {1: ("#4269d0", "^", "gains beyond noise"), -1: ("#d1495b", "v", "loses beyond noise"), 0: ("#888888", "o", "")}
 CURVES = (("teacher", "#222222", "--"), ("student", "#4269d0", "-"), ("student alone", "#b38300", "-."))
@@ -13,13 +14,13 @@ MOST_NAMES = 20
 LONG_NAME = 4
 
 
-def write_effects(section: Section, path: Path) -> None:
-    """Draw every comparison in a row of its own: svg, pdf or png by the ending of the file."""
+def write_effects(section: Section, path: Path) -> bytes:
+    """Draw every comparison in a row of its own: svg, pdf or png by the ending of the file; gives what was written."""
     import matplotlib
     from matplotlib.figure import Figure
 
     with (
-        matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}),
+        matplotlib.rc_context(STYLE),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a page has the fonts that this machine lacks
@@ -32,7 +33,7 @@ def write_effects(section: Section, path: Path) -> None:
             _draw_curves(right, each)
             for axes in (left, right):
                 axes.spines[["top", "right"]].set_visible(False)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        return save(figure, path)
 
 
 def _draw_gains(axes: Any, told: Comparison) -> None:  # noqa: ANN401 - matplotlib's axes

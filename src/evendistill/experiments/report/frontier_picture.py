@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from evendistill.experiments.report.figures import STYLE, save
 from evendistill.experiments.report.layout import teacher_title
 from evendistill.experiments.report.picture import (
     OPEN_SHAPES,
@@ -32,7 +33,7 @@ def write_frontier(table: Table, path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"svg.hashsalt": "evendistill", "svg.fonttype": "none", "font.size": 9}):
+    with matplotlib.rc_context(STYLE):
         lines = 2 + len(baselines(table)) + len(by_teacher(table)) + len(shapes(table))
         figure = Figure(figsize=(WIDTH, max(4.6, LEGEND_LINE * lines)))
         axes = figure.subplots()
@@ -54,7 +55,7 @@ def write_frontier(table: Table, path: Path) -> None:
         _make_room(figure, axes, words)
         _point_out(figure, axes, table)
         figure.legend(loc="upper right", frameon=False, title=words or None)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        save(figure, path)
 
 
 def _point_out(figure: Any, axes: Any, table: Table) -> None:  # noqa: ANN401 - matplotlib's own

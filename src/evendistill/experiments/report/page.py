@@ -60,12 +60,14 @@ def write_report(
     write_bytes(folder / "table.csv", as_csv(table).encode())
     write_bytes(folder / "table.tex", as_latex(table, effects).encode())
     write_frontier(table, folder / "frontier.svg")
-    for beside in EFFECTS:
-        (folder / beside).unlink(missing_ok=True)  # an earlier report may have had some
+    drawn = b""
     if effects.comparisons:
-        write_effects(effects, folder / PICTURE)
+        drawn = write_effects(effects, folder / PICTURE)
         write_bytes(folder / "effects.csv", effects_csv(effects).encode())
-    more = effects_section(effects, folder / PICTURE) + teachers_section(ranking, table)
+    else:  # an earlier report may have had some
+        for name in EFFECTS:
+            (folder / name).unlink(missing_ok=True)
+    more = effects_section(effects, drawn.decode()) + teachers_section(ranking, table)
     page = folder / "index.html"
     write_bytes(page, _page(table, runs, command, more, TABLES + (EFFECTS if effects.comparisons else ())).encode())
     return page

@@ -1,7 +1,6 @@
 """Sections of the page that not every recipe has: what was printed, other methods, effects; and recalls."""
 
 from html import escape
-from pathlib import Path
 
 from evendistill.experiments.report.claims import claims
 from evendistill.experiments.report.effects import Section
@@ -48,13 +47,12 @@ def methods_section(table: Table) -> str:
     )
 
 
-def effects_section(section: Section, picture: Path) -> str:
-    """What distillation did to whom; nothing if there is nothing to compare."""
+def effects_section(section: Section, drawn: str) -> str:
+    """What distillation did to whom, with its picture as SVG; nothing if there is nothing to compare."""
     if not section:
         return ""
     parts = [f"<section><h2>{TITLE}</h2>", *(f"<p>{escape(said)}</p>" for said in explained(section))]
     if section.comparisons:
-        drawn = picture.read_text("utf-8")
         parts.append(f"<figure>{scrolled(drawn[drawn.index('<svg') :], 'gain of each class, and worst k')}</figure>")
     for each in section.comparisons:
         parts += [f"<h3>{escape(heading(each))}</h3>", f"<p>{escape(' '.join(sentences(each)))}</p>"]
