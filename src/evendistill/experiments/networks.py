@@ -1,7 +1,6 @@
 """Networks of runs: freshly initialised, or finished in their folders."""
 
 import math
-from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -28,9 +27,8 @@ from evendistill.models.own import from_path, from_timm
 from evendistill.models.rescaled import Rescaled
 from evendistill.models.resnet import cifar_resnet, resnet18
 from evendistill.objectives.frontier import FrontierObjective, conditioned
-from evendistill.storage.files import read_json
 from evendistill.training import randomness
-from evendistill.training.folder import RunFolder, WrongStartError
+from evendistill.training.folder import RunFolder
 
 TRIED = 8  # examples that a network is tried on: one row of scores may sum to 1 by chance
 
@@ -72,27 +70,12 @@ def finished_network(spec: RunSpec, data: Data, runs: Path) -> nn.Module:
     """The network of a finished run, in eval mode.
 
     Raises:
-        ValueError: if the run is not finished, its file is damaged, or (WrongStartError) it saw other data.
+        ValueError: if the run is not finished, or its file is damaged.
     """
     folder = RunFolder(runs / spec.folder_name)
     if not folder.finished:
         raise ValueError(f"{folder.path} is not trained yet; run the recipe first")
-    _check_same_data(folder.path, data)
     return folder.load_model(_of_its_shape(spec, data, runs))
-
-
-def _check_same_data(folder: Path, data: Data) -> None:
-    """Files may have come and gone since; fingerprints differ by how images are held, so examples are counted."""
-    told = read_json(folder / "data.json") if (folder / "data.json").is_file() else {}
-    if "training_examples" not in told:  # of an earlier version
-        return
-    then, now = told["training_examples"], data.train.labels.bincount().tolist()
-    for name, before, count in zip_longest(data.class_names, then, now, fillvalue=0):
-        if before != count:
-            raise WrongStartError(
-                f"{folder.name} was trained on {before} examples of class {name!r}, now there are {count}: the data "
-                "are not what they were; bring them back, or begin anew with --out"
-            )
 
 
 def _of_its_shape(spec: RunSpec, data: Data, runs: Path) -> nn.Module:

@@ -4,19 +4,19 @@ Who trains in other processes needs no torch of their own, so it is imported onl
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evendistill.data.made_up import is_made_up
 from evendistill.data.split_names import is_known
+from evendistill.experiments.mends import AtSpec
 from evendistill.experiments.objectives import FrontierSpec
 from evendistill.experiments.results import is_finished
 from evendistill.experiments.spec import DataSpec, OwnSpec, RunSpec
 
 if TYPE_CHECKING:
     from evendistill.data.datasets import Data
-
-ASKED = 128  # examples, for which a finished network is asked again: this costs each start as much
 
 
 def check_before_training(missing: Iterable[RunSpec], data: "Data | None" = None) -> None:
@@ -40,7 +40,8 @@ def check_before_going_on(missing: Iterable[RunSpec], needed: Iterable[RunSpec],
     """The same, and whether the networks of the user's own still are those that have been trained already.
 
     A table of two networks under one name compares nothing, and a student would hear a teacher that nobody measured. Of
-    each network to be trained or listened to, one finished run is asked for the classes that it recorded.
+    each network to be trained or listened to, one finished run is asked for the classes that it recorded, in one of the
+    batches that it was asked in.
 
     Args:
         missing: the runs to train.
@@ -48,7 +49,7 @@ def check_before_going_on(missing: Iterable[RunSpec], needed: Iterable[RunSpec],
         runs: folder of all runs.
 
     Raises:
-        ValueError: as above, or if a network was edited; in one line.
+        ValueError: as above, or if a network was edited or the data were changed; in one line.
     """
     to_train = list(missing)
     data = _checked(to_train, None)
@@ -100,21 +101,31 @@ def _tried(own: list[RunSpec], data: "Data | None") -> "Data":
 
 
 def _finished_like(own: Iterable[RunSpec], needed: Iterable[RunSpec], runs: Path) -> Iterator[RunSpec]:
-    """Of each network the first finished run that trained it as a plain network."""
+    """Of each network the first finished run that trained it, or is a trade-off of a shared training of it."""
     names = {each.network.model_dump_json() for each in own}
     for spec in needed:
-        name = spec.network.model_dump_json()
-        is_plain = spec.mend is None and not isinstance(spec.objective, FrontierSpec)
+        name = spec.trained.network.model_dump_json()
+        is_as_trained = spec.mend is None or (isinstance(spec.mend, AtSpec) and not spec.mend.by_costs)
+        is_plain = is_as_trained and (spec.mend is not None or not isinstance(spec.objective, FrontierSpec))
         if name in names and is_plain and is_finished(spec, runs):
             names.remove(name)
             yield spec
 
 
 def _check_unchanged(spec: RunSpec, data: "Data", runs: Path) -> None:
+    import torch
+
     from evendistill.experiments.networks import finished_network
     from evendistill.experiments.recorded import contradiction
+    from evendistill.experiments.samedata import check_same_data
+    from evendistill.training.heldout import EVALUATION_BATCH
 
-    if said := contradiction(spec, finished_network(spec, data, runs), data.test, runs, most=ASKED):
+    check_same_data(spec, data, runs, beside=[spec])
+    network, batches = finished_network(spec, data, runs), torch.arange(len(data.test)).split(EVALUATION_BATCH)
+    said = None
+    with suppress(RuntimeError, ValueError):  # one that cannot be asked says so in training, or is made anew if damaged
+        said = contradiction(spec, network, data.test, runs, [batches[len(batches) // 2]])
+    if said:
         raise ValueError(f"{said} Nothing was trained; undo that, give it another path, or begin anew with --out")
 
 

@@ -1,6 +1,6 @@
 """The wiring room: a frozen spec becomes data, network, problem and a finished folder; specs are read nowhere below."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from evendistill.experiments.objectives import (
 )
 from evendistill.experiments.predictions import PREDICTIONS
 from evendistill.experiments.results import FRONTIER
+from evendistill.experiments.samedata import check_same_data
 from evendistill.experiments.sources import seen
 from evendistill.experiments.spec import DataSpec, OwnSpec, RunSpec, TimmSpec, ViewSpec
 from evendistill.maths.margins import margins_of_classes
@@ -50,18 +51,20 @@ from evendistill.training.turns import Turns
 STOPS = 20  # between the ends of a frontier, where it is measured
 
 
-def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
+def train_run(spec: RunSpec, runs: Path, *, beside: Iterable[RunSpec] = ()) -> Turns[RunFolder]:
     """Train one run in its folder, a step at a time, unless it is finished.
 
     Args:
         spec: what to train; a student's teacher must be finished.
         runs: folder of all runs.
+        beside: further runs of the same table, which must have been trained on the same data.
 
     Returns:
         The finished folder.
 
     Raises:
-        ValueError: if the spec and the data do not fit together, or the teacher is not there.
+        ValueError: if the spec and the data do not fit together, the teacher is not there, or finished runs saw other
+            data (WrongStartError).
         FloatingPointError: if the loss diverges.
         BlockingIOError: if another process is training this run.
     """
@@ -71,6 +74,7 @@ def train_run(spec: RunSpec, runs: Path) -> Turns[RunFolder]:
         return folder
     device = device_here()
     data = _data(spec.data.model_dump_json(), spec.view and spec.view.model_dump_json(), device)
+    check_same_data(spec, data, runs, beside=beside)
     names = (data.class_names, data.group_names)
     task = Task(data.train, data.validation, names[0], device, spec.training.sampler, spec.grouping, names[1])
     if spec.mend is not None:
@@ -144,7 +148,8 @@ def _tested(scores: Tensor, task: Task, data: Data) -> dict[str, bytes]:
 
 
 def _told(data: Data, task: Task) -> bytes:
-    return json_bytes({"fingerprint": data.fingerprint, "training_examples": task.class_counts.tolist()})
+    counted = {"class_names": list(data.class_names), "training_examples": task.class_counts.tolist()}
+    return json_bytes({"fingerprint": data.fingerprint, **counted})
 
 
 def stops(alphas: Sequence[float]) -> list[float]:

@@ -52,8 +52,11 @@ class How:
         """
         if self.pack is not None:
             from evendistill.experiments.engines.packed import PackedEngine
+            from evendistill.experiments.grid import every_run
+            from evendistill.experiments.recipe import read_recipe
 
-            return PackedEngine(runs, specs, width=self.pack)
+            beside = every_run(read_recipe(recipe)).values()
+            return PackedEngine(runs, specs, width=self.pack, beside=beside)
         match self.engine:
             case "local":
                 from evendistill.experiments.engines.local import LocalEngine

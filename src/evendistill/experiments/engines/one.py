@@ -37,7 +37,7 @@ def train_until(recipe: str, name: str, runs: str, is_over: Callable[[], bool]) 
         specs = _runs_of(recipe, os.stat(recipe).st_mtime_ns)
         if name not in specs:
             raise ValueError(f"{recipe} has no run {name}; it was changed while its runs were trained")
-        folder = drained_until(train_run(specs[name], Path(runs)), is_over)
+        folder = drained_until(train_run(specs[name], Path(runs), beside=specs.values()), is_over)
     except Exception as error:  # noqa: BLE001 - one run's failure is its own; the rest goes on
         return failed(name, error)
     return Outcome(name, "finished" if folder is not None else "cut off")

@@ -24,15 +24,16 @@ class PackedEngine:
         runs: folder of all runs.
         specs: the runs that may come, by hash.
         width: how many at once.
+        beside: all runs of the recipe, finished or not.
 
     Raises:
         ValueError: if the runs ask for different numbers of threads, which a process has but one of.
     """
 
-    def __init__(self, runs: Path, specs: Mapping[str, RunSpec], *, width: int) -> None:
+    def __init__(self, runs: Path, specs: Mapping[str, RunSpec], *, width: int, beside: Iterable[RunSpec] = ()) -> None:
         if len({spec.training.threads for spec in specs.values()}) > 1:
             raise ValueError("runs of one pack must ask for one number of threads")
-        self._runs, self._specs, self._width = runs, specs, width
+        self._runs, self._specs, self._width, self._beside = runs, specs, width, tuple(beside)
         self._turns: dict[str, Turn[object]] = {}
 
     @property
@@ -50,7 +51,7 @@ class PackedEngine:
         from evendistill.experiments.run import device_here, train_run
         from evendistill.training.turns import Turn
 
-        self._turns[name] = Turn(train_run(self._specs[name], self._runs), device_here())
+        self._turns[name] = Turn(train_run(self._specs[name], self._runs, beside=self._beside), device_here())
 
     def ended(self, seconds: float) -> list[Outcome]:
         """Give each run a turn; those that have ended in it."""

@@ -33,7 +33,7 @@ def train_together(runs: Path, needed: Mapping[str, RunSpec], missing: Iterable[
     with _process_group():
         for name in Ranks.here().agreed(list(missing)):
             try:
-                drained(train_run(needed[name], runs))
+                drained(train_run(needed[name], runs, beside=needed.values()))
             except Exception as error:
                 if Ranks.here().is_first:
                     keep_cause(outcome_of(name, error), needed[name], runs)

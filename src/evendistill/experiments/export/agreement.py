@@ -1,6 +1,6 @@
 """Whether exported files give the scores of the run that they were made from, on real examples."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,17 +69,24 @@ def compare(found: Tensor, expected: Tensor, name: str) -> Agreement:
     return agreement
 
 
-def some_rows(examples: Examples, most: int = MOST_EXAMPLES) -> Tensor:
-    """Numbers of so many examples at most, spread evenly over all: they may lie sorted by class."""
-    return torch.linspace(0, len(examples) - 1, min(len(examples), most)).round().long()
+def some_rows(examples: Examples) -> Tensor:
+    """Numbers of up to 512 examples, spread evenly over all: they may lie sorted by class."""
+    return torch.linspace(0, len(examples) - 1, min(len(examples), MOST_EXAMPLES)).round().long()
+
+
+def in_batches(rows: Tensor) -> list[Tensor]:
+    """These rows one alone, seven together, and the others by 64."""
+    one, seven, most = BATCH_SIZES
+    batches = [rows[:one], rows[one : one + seven], *rows[one + seven :].split(most)]
+    return [batch for batch in batches if len(batch)]
 
 
 def inputs_at(examples: Examples, rows: Tensor) -> list[Tensor]:
     """The inputs of these rows in a batch of 1, one of 7, and others of 64."""
-    return list(examples.batches(_batches(rows)))
+    return list(examples.batches(in_batches(rows)))
 
 
-def torch_scores(network: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
+def torch_scores(network: nn.Module, inputs: Iterable[Tensor]) -> Tensor:
     """Scores ``(N, C)`` of a network on the CPU over batches."""
     return scores_over(network, inputs, device=torch.device("cpu"))
 
@@ -94,9 +101,3 @@ def onnx_scores(path: Path, inputs: Sequence[Tensor]) -> Tensor:
     return torch.cat(
         [torch.from_numpy(session.run([SCORES], {INPUTS: batch.contiguous().numpy()})[0]) for batch in inputs]
     )
-
-
-def _batches(rows: Tensor) -> list[Tensor]:
-    one, seven, most = BATCH_SIZES
-    batches = [rows[:one], rows[one : one + seven], *rows[one + seven :].split(most)]
-    return [batch for batch in batches if len(batch)]

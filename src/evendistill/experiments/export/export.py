@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from evendistill.data.images import ImageDataset
 from evendistill.data.streamed import StreamedImages
 from evendistill.data.view import View
-from evendistill.experiments.export.agreement import Agreement, DisagreementError, inputs_at, some_rows, torch_scores
+from evendistill.experiments.export.agreement import (
+    Agreement,
+    DisagreementError,
+    in_batches,
+    inputs_at,
+    some_rows,
+    torch_scores,
+)
 from evendistill.experiments.export.card import card
 from evendistill.experiments.export.finished import Finished, read_finished
 from evendistill.experiments.export.folding import folded
@@ -44,7 +51,8 @@ def export_run(folder: Path, to: Path, *, source: str | None = None, license_nam
     check_packages()
     check_place(to)
     run = read_finished(folder, source)
-    if said := contradiction(run.spec, run.network, run.seen.test, folder.parent):
+    test = run.seen.test
+    if said := contradiction(run.spec, run.network, test, folder.parent, in_batches(some_rows(test))):
         raise DisagreementError(f"{said} Nothing was exported")
     spec, stored = run.spec, run.stored.validation
     two = torch.arange(2) % len(stored)
