@@ -1,5 +1,6 @@
 """Fixtures and settings that every test shares."""
 
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -16,6 +17,9 @@ settings.register_profile("house", deadline=None, derandomize=True, print_blob=T
 settings.load_profile("house")
 torch.set_num_threads(1)
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells begin so what runs in their background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
     "test_readme.py",

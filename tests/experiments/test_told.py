@@ -116,8 +116,8 @@ def test_the_local_engine_has_a_worker_a_core_but_no_more_than_runs(
     assert made == [(tmp_path / "r.yaml", tmp_path, workers)]
 
 
-def test_a_pack_is_as_wide_as_it_is_told_whatever_the_jobs(runs_of, tmp_path):
-    engine = How(jobs=1, pack=5).made(tmp_path / "r.yaml", tmp_path, runs_of, cores=1)
+def test_a_pack_is_as_wide_as_it_is_told_whatever_the_jobs(runs_of, write_recipe, plain, tmp_path):
+    engine = How(jobs=1, pack=5).made(write_recipe(plain), tmp_path, runs_of, cores=1)
     assert isinstance(engine, PackedEngine)
     assert (engine.room, engine.running) == (5, 0)
 
