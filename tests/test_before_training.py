@@ -1,6 +1,5 @@
 """What every run would fail of is found before anything is trained: one line, exit code 2, and nothing written."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -196,17 +195,28 @@ def test_data_that_changed_are_told_and_nothing_is_trained_on_them(evendistill, 
     assert evendistill("run", "recipe.yaml", *how)[0] == 0
 
 
-def test_a_network_may_be_edited_until_its_trial_goes_well(evendistill, tmp_path):
+FITS_NO_MORE = "torch.nn.Flatten(), torch.nn.Identity()"
+
+
+@pytest.mark.parametrize("edit", [SHIFTED, FITS_NO_MORE])
+@pytest.mark.filterwarnings("ignore:.*The trial is made anew")
+def test_a_network_may_be_edited_until_its_trial_goes_well(evendistill, tmp_path, edit):
     write(tmp_path)
     assert evendistill("run", "recipe.yaml", "--smoke")[0] == 0
-    for done in tmp_path.glob("runs/**/*-from-*/DONE"):
-        shutil.rmtree(done.parent)
-    (tmp_path / "their_net.py").write_text(NETWORKS.replace("torch.nn.Flatten()", SHIFTED))
-    text = (
-        (tmp_path / "recipe.yaml").read_text().replace("kind: mlp, hidden: [8]", 'kind: own, path: "their_net:student"')
-    )
-    (tmp_path / "recipe.yaml").write_text(text)
+    assert "0 to train" in evendistill("run", "recipe.yaml", "--smoke")[1]
+    (tmp_path / "their_net.py").write_text(NETWORKS.replace("torch.nn.Flatten()", edit))
+    code, err = evendistill("run", "recipe.yaml", "--smoke")
+    assert (code, "2 runs, 0 finished already, 2 to train" in err) == (0, True)
+    assert "0 to train" in evendistill("run", "recipe.yaml", "--smoke")[1]
+
+
+def test_a_finished_trial_tells_that_the_network_does_not_fit_any_more(evendistill, tmp_path):
+    write(tmp_path)
     assert evendistill("run", "recipe.yaml", "--smoke")[0] == 0
+    (tmp_path / "their_net.py").write_text(NETWORKS.replace("_of(64, num_classes)", "_of(64, 7)"))
+    code, err = evendistill("run", "recipe.yaml", "--smoke")
+    assert code == 2
+    assert WRONG["seven"] in err
 
 
 BATCH_OF_ITS_OWN = """

@@ -3,6 +3,7 @@
 Who trains in other processes needs no torch of their own, so it is imported only for what needs it.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -53,9 +54,46 @@ def check_before_going_on(missing: Iterable[RunSpec], needed: Iterable[RunSpec],
     """
     to_train = list(missing)
     data = _checked(to_train, None)
-    if data is not None:
-        for spec in _finished_like(_own_networks(to_train), needed, runs):
-            _check_unchanged(spec, data, runs)
+    if data is None:
+        return
+    from evendistill.experiments.samedata import check_same_data
+
+    for spec in _finished_like(_own_networks(to_train), needed, runs):
+        check_same_data(spec, data, runs, beside=[spec])
+        if said := _edited(spec, data, runs):
+            raise ValueError(f"{said} Nothing was trained; undo that, give it another path, or begin anew with --out")
+
+
+def reopen_edited_trial(needed: Iterable[RunSpec], runs: Path) -> None:
+    """Take back that a trial is finished where a network of the user's own was edited since, with a warning.
+
+    A trial is repeated until it goes well, and says nothing of a network that it has not seen.
+
+    Args:
+        needed: all that the trial asks for, finished or not.
+        runs: folder of all runs.
+
+    Raises:
+        ValueError: if a network cannot be imported or made, or does not fit; in one line.
+    """
+    specs = list(needed)
+    own, finished = list(_own_networks(specs)), [spec for spec in specs if is_finished(spec, runs)]
+    if not own or not finished:
+        return
+    from evendistill.training.folder import RunFolder
+
+    data = _tried(own, None)
+    for spec in _finished_like(own, specs, runs):
+        try:
+            said = _edited(spec, data, runs)
+        except ValueError as error:  # the weights do not fit
+            said = str(error)
+        if said:
+            warnings.warn(f"{said} The trial is made anew", stacklevel=2)
+            for each in finished:
+                with suppress(BlockingIOError):  # another is at it
+                    RunFolder(runs / each.folder_name).reopen("its network was edited", if_intact=True)
+            return
 
 
 def _checked(runs: list[RunSpec], data: "Data | None") -> "Data | None":
@@ -112,21 +150,18 @@ def _finished_like(own: Iterable[RunSpec], needed: Iterable[RunSpec], runs: Path
             yield spec
 
 
-def _check_unchanged(spec: RunSpec, data: "Data", runs: Path) -> None:
+def _edited(spec: RunSpec, data: "Data", runs: Path) -> str | None:
+    """What the network of a finished run says now that it did not say then."""
     import torch
 
     from evendistill.experiments.networks import finished_network
     from evendistill.experiments.recorded import contradiction
-    from evendistill.experiments.samedata import check_same_data
     from evendistill.training.heldout import EVALUATION_BATCH
 
-    check_same_data(spec, data, runs, beside=[spec])
     network, batches = finished_network(spec, data, runs), torch.arange(len(data.test)).split(EVALUATION_BATCH)
-    said = None
     with suppress(RuntimeError, ValueError):  # one that cannot be asked says so in training, or is made anew if damaged
-        said = contradiction(spec, network, data.test, runs, [batches[len(batches) // 2]])
-    if said:
-        raise ValueError(f"{said} Nothing was trained; undo that, give it another path, or begin anew with --out")
+        return contradiction(spec, network, data.test, runs, [batches[len(batches) // 2]])
+    return None
 
 
 def _check_there(data: DataSpec) -> None:

@@ -36,7 +36,7 @@ def train_missing(recipe: Path, runs: Path, how: "How | None" = None) -> "tuple[
     from evendistill.experiments.derive import is_smoke
     from evendistill.experiments.engines.choice import How
     from evendistill.experiments.grid import every_run
-    from evendistill.experiments.preflight import check_before_going_on
+    from evendistill.experiments.preflight import check_before_going_on, reopen_edited_trial
     from evendistill.experiments.recipe import read_recipe
     from evendistill.experiments.repair import reopen_damaged
     from evendistill.experiments.report.going import print_failures, progress
@@ -47,13 +47,14 @@ def train_missing(recipe: Path, runs: Path, how: "How | None" = None) -> "tuple[
     grid = read_recipe(recipe)  # once: it may be edited while its runs are trained
     if is_first_process():
         reopen_damaged(every_run(grid).values(), runs)
+        if is_smoke(grid):
+            reopen_edited_trial(every_run(grid).values(), runs)
     trained, sweep, is_over, start = 0, Sweep.over(grid, recipe, runs), False, time.monotonic()
     while not is_over:  # once more if trials had to decide first what to train
         is_over = not sweep.is_trial
         if sweep.tried and is_over:  # other shares may have ended before it was known what is to be trained
             how = replace(how, share=None)
-        finished = () if is_smoke(grid) else sweep.needed.values()  # a network is edited until its trial goes well
-        check_before_going_on(sweep.missing(how.share).values(), finished, runs)
+        check_before_going_on(sweep.missing(how.share).values(), sweep.needed.values(), runs)
         left = None if how.minutes is None else max(0.0, how.minutes - (time.monotonic() - start) / 60)
         with progress(sweep):
             outcomes = sweep.train(replace(how, minutes=left))

@@ -128,10 +128,10 @@ class RunFolder:
         write_bytes(self.path / "DONE", json_bytes({name: digest(payload) for name, payload in files.items()}))
         (self.path / "checkpoint.pt").unlink(missing_ok=True)
 
-    def reopen(self, damaged: str) -> None:
-        """Take back that the run is finished, since one of its files is damaged: the next to train it makes it anew."""
+    def reopen(self, damaged: str, *, if_intact: bool = False) -> None:
+        """Take back that the run is finished, since a file is damaged or ``if_intact``: it is made anew by the next."""
         with self.locked():
-            if damage(self.path) is not None:  # it may have been made good meanwhile
+            if if_intact or damage(self.path) is not None:  # it may have been made good meanwhile
                 (self.path / "DONE").unlink(missing_ok=True)
                 self.note("reopened", damaged=damaged)
 
